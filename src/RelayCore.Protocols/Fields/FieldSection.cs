@@ -1,0 +1,305 @@
+using System.Text;
+
+namespace RelayCore.Protocols.Fields;
+
+/// <summary>
+/// The field lines of one message head or trailer section (RFC 9110 §5, §6.5), kept as the octets that were received: order, case,
+/// duplicates and white space survive, and an edit changes only its own line.
+/// </summary>
+/// <remarks>
+/// One instance belongs to one exchange at a time and is reused: <see cref="Load"/> copies the received octets, edits are appended behind
+/// them, so nothing received is ever overwritten. Not safe for concurrent use. Text views are Latin-1, which maps octets one to one.
+/// </remarks>
+public sealed class FieldSection
+{
+    private byte[] _octets = new byte[1024];
+    private Line[] _lines = new Line[16];
+    private List<FieldChange>? _changes;
+    private int _length;
+
+    /// <summary>Number of field lines.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Octets of the received head: start line, field lines and the empty line, as they came.</summary>
+    public ReadOnlySpan<byte> Received => _octets.AsSpan(0, ReceivedLength);
+
+    /// <summary>Number of octets received.</summary>
+    public int ReceivedLength { get; private set; }
+
+    /// <summary>An upper bound of what the lines occupy when written, in octets.</summary>
+    public int WrittenBound => _length + (4 * Count);
+
+    /// <summary>Edits since the head was received, oldest first; empty when untouched.</summary>
+    public IReadOnlyList<FieldChange> Changes => _changes ?? (IReadOnlyList<FieldChange>)[];
+
+    /// <summary>Number of edits since the head was received.</summary>
+    public int ChangeCount => _changes?.Count ?? 0;
+
+    /// <summary>Forgets everything and takes a copy of <paramref name="head"/>; the codec then adds the lines by <see cref="AddReceivedLine"/>.</summary>
+    public void Load(ReadOnlySpan<byte> head)
+    {
+        Clear();
+        EnsureOctets(head.Length);
+        head.CopyTo(_octets);
+        _length = ReceivedLength = head.Length;
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Clear()
+    {
+        Count = 0;
+        _length = ReceivedLength = 0;
+        _changes?.Clear();
+    }
+
+    /// <summary>Registers a line of the octets given to <see cref="Load"/>; for codecs.</summary>
+    /// <param name="lineStart">Offset of the line.</param>
+    /// <param name="lineLength">Octets of the line with its CRLF; 0 when the line may not be forwarded as it came.</param>
+    /// <param name="nameLength">Octets of the name, from <paramref name="lineStart"/>.</param>
+    /// <param name="valueStart">Offset of the value, white space trimmed.</param>
+    /// <param name="valueLength">Octets of the value.</param>
+    public void AddReceivedLine(int lineStart, int lineLength, int nameLength, int valueStart, int valueLength)
+    {
+        if (Count == _lines.Length)
+        {
+            Array.Resize(ref _lines, Count * 2);
+        }
+
+        _lines[Count++] = new Line
+        {
+            NameStart = lineStart,
+            NameLength = nameLength,
+            ValueStart = valueStart,
+            ValueLength = valueLength,
+            LineLength = lineLength,
+            Known = KnownFields.Identify(_octets.AsSpan(lineStart, nameLength)),
+        };
+    }
+
+    /// <summary>Replaces the value of a line without logging it, as the repair of a received line; for codecs.</summary>
+    public void RepairValue(int index, ReadOnlySpan<byte> value)
+    {
+        ref var line = ref _lines[index];
+        (line.ValueStart, line.ValueLength, line.LineLength) = (Append(value), value.Length, 0);
+    }
+
+    /// <summary>Removes a line without logging it; for framing, which the writer owns.</summary>
+    public void RemoveUnlogged(int index)
+    {
+        Array.Copy(_lines, index + 1, _lines, index, Count - index - 1);
+        Count--;
+    }
+
+    /// <summary>Appends a line without logging it; for framing and for messages the proxy makes itself.</summary>
+    public void AddUnlogged(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => Insert(Count, name, value);
+
+    /// <summary>Octets of the name of a line, as written.</summary>
+    public ReadOnlySpan<byte> Name(int index) => _octets.AsSpan(_lines[index].NameStart, _lines[index].NameLength);
+
+    /// <summary>Octets of the value of a line, without surrounding white space.</summary>
+    public ReadOnlySpan<byte> Value(int index) => _octets.AsSpan(_lines[index].ValueStart, _lines[index].ValueLength);
+
+    /// <summary>What the engine knows the field as.</summary>
+    public KnownField Known(int index) => _lines[index].Known;
+
+    /// <summary>Whether the line leaves as it came.</summary>
+    public bool IsUntouched(int index) => _lines[index].LineLength > 0;
+
+    /// <summary>The received line with its CRLF when untouched, otherwise empty.</summary>
+    public ReadOnlySpan<byte> ReceivedLine(int index) => _octets.AsSpan(_lines[index].NameStart, _lines[index].LineLength);
+
+    /// <summary>Offset and length of the received line, for copying runs of them; length 0 when touched.</summary>
+    internal (int Start, int Length) ReceivedRange(int index) => (_lines[index].NameStart, _lines[index].LineLength);
+
+    internal ReadOnlySpan<byte> Octets(int start, int length) => _octets.AsSpan(start, length);
+
+    /// <summary>Index of the first line with this name at or after <paramref name="from"/>, compared without case, or -1.</summary>
+    public int IndexOf(ReadOnlySpan<byte> name, int from = 0)
+    {
+        for (var i = from; i < Count; i++)
+        {
+            if (_lines[i].NameLength == name.Length && Ascii.EqualsIgnoreCase(Name(i), name))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Index of the first line of a known field at or after <paramref name="from"/>, or -1.</summary>
+    public int IndexOf(KnownField field, int from = 0)
+    {
+        for (var i = from; i < Count; i++)
+        {
+            if (_lines[i].Known == field)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Value of the first line with this name as Latin-1 text, or <see langword="null"/>.</summary>
+    public string? Get(string name)
+    {
+        var index = IndexOf(Encoding.Latin1.GetBytes(name));
+        return index < 0 ? null : Encoding.Latin1.GetString(Value(index));
+    }
+
+    /// <summary>All lines as text, in order: names and values, Latin-1.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> ToList()
+    {
+        var list = new List<KeyValuePair<string, string>>(Count);
+        for (var i = 0; i < Count; i++)
+        {
+            list.Add(new(Encoding.Latin1.GetString(Name(i)), Encoding.Latin1.GetString(Value(i))));
+        }
+
+        return list;
+    }
+
+    /// <summary>Appends a line.</summary>
+    /// <param name="name">A token.</param>
+    /// <param name="value">Latin-1 text without control characters other than HTAB.</param>
+    /// <exception cref="ArgumentException">The name or the value cannot stand in a head.</exception>
+    public void Add(string name, string value)
+    {
+        var (nameOctets, valueOctets) = Checked(name, value);
+        Insert(Count, nameOctets, valueOctets);
+        Log(name, null, value);
+    }
+
+    /// <summary>Sets the first line of this name and removes further ones; appends a line when there is none.</summary>
+    /// <inheritdoc cref="Add"/>
+    public void Set(string name, string value)
+    {
+        var (nameOctets, valueOctets) = Checked(name, value);
+        var index = IndexOf(nameOctets);
+        if (index < 0)
+        {
+            Insert(Count, nameOctets, valueOctets);
+            Log(name, null, value);
+            return;
+        }
+
+        SetValue(index, value);
+        for (var next = IndexOf(nameOctets, index + 1); next >= 0; next = IndexOf(nameOctets, next))
+        {
+            RemoveAt(next);
+        }
+    }
+
+    /// <summary>Changes the value of one line; nothing is logged when it is the same.</summary>
+    /// <inheritdoc cref="Add"/>
+    public void SetValue(int index, string value)
+    {
+        var name = Encoding.Latin1.GetString(Name(index));
+        var (_, octets) = Checked(name, value);
+        if (octets.AsSpan().SequenceEqual(Value(index)))
+        {
+            return;
+        }
+
+        Log(name, Encoding.Latin1.GetString(Value(index)), value);
+        RepairValue(index, octets);
+    }
+
+    /// <summary>Removes every line of this name.</summary>
+    /// <returns>How many were removed.</returns>
+    public int Remove(string name)
+    {
+        var octets = Encoding.Latin1.GetBytes(name);
+        var removed = 0;
+        for (var index = IndexOf(octets); index >= 0; index = IndexOf(octets, index))
+        {
+            RemoveAt(index);
+            removed++;
+        }
+
+        return removed;
+    }
+
+    /// <summary>Removes one line.</summary>
+    public void RemoveAt(int index)
+    {
+        Log(Encoding.Latin1.GetString(Name(index)), Encoding.Latin1.GetString(Value(index)), null);
+        RemoveUnlogged(index);
+    }
+
+    /// <summary>Logs an edit of the start line, made by the owner of this section.</summary>
+    public void Log(string name, string? before, string? after) => (_changes ??= []).Add(new(name, before, after));
+
+    private static (byte[] Name, byte[] Value) Checked(string name, string value)
+    {
+        var (nameOctets, valueOctets) = (Encoding.Latin1.GetBytes(name), Encoding.Latin1.GetBytes(value));
+        if (!FieldSyntax.IsToken(nameOctets))
+        {
+            throw new ArgumentException($"'{name}' is not a field name: it must be a token (RFC 9110 §5.1).", nameof(name));
+        }
+
+        var invalid = FieldSyntax.IndexOfInvalidValueOctet(valueOctets);
+        if (invalid >= 0)
+        {
+            throw new ArgumentException(
+                $"The value of '{name}' has the control character 0x{valueOctets[invalid]:X2} at {invalid} (RFC 9110 §5.5).", nameof(value));
+        }
+
+        for (var i = 0; i < value.Length; i++)
+        {
+            if (value[i] > 0xFF)
+            {
+                throw new ArgumentException(
+                    $"The value of '{name}' has U+{(int)value[i]:X4} at {i}, which is not an octet; encode it first (RFC 9110 §5.5).", nameof(value));
+            }
+        }
+
+        return (nameOctets, valueOctets);
+    }
+
+    private void Insert(int index, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        if (Count == _lines.Length)
+        {
+            Array.Resize(ref _lines, Count * 2);
+        }
+
+        Array.Copy(_lines, index, _lines, index + 1, Count - index);
+        Count++;
+        _lines[index] = new Line
+        {
+            NameStart = Append(name),
+            NameLength = name.Length,
+            ValueStart = Append(value),
+            ValueLength = value.Length,
+            Known = KnownFields.Identify(name),
+        };
+    }
+
+    private int Append(ReadOnlySpan<byte> octets)
+    {
+        EnsureOctets(_length + octets.Length);
+        octets.CopyTo(_octets.AsSpan(_length));
+        _length += octets.Length;
+        return _length - octets.Length;
+    }
+
+    private void EnsureOctets(int length)
+    {
+        if (length > _octets.Length)
+        {
+            Array.Resize(ref _octets, Math.Max(length, _octets.Length * 2));
+        }
+    }
+
+    private struct Line
+    {
+        public int NameStart;
+        public int NameLength;
+        public int ValueStart;
+        public int ValueLength;
+        public int LineLength;
+        public KnownField Known;
+    }
+}
