@@ -8,6 +8,9 @@ namespace RelayCore.Core.Connections;
 /// <param name="Port">1 to 65535.</param>
 public sealed record Origin(bool IsSecure, string Host, int Port)
 {
+    /// <summary>Host to connect to when it is another than <see cref="Host"/>: the address of a CONNECT whose ClientHello names a server.</summary>
+    public string? DialHost { get; init; }
+
     /// <summary><c>http</c> or <c>https</c>.</summary>
     public string Scheme => IsSecure ? "https" : "http";
 

@@ -115,6 +115,11 @@ public sealed class RequestHead
         MinorVersion = line.MinorVersion;
         TargetForm = target.Form;
 
+        if (target.Form == RequestTargetForm.Authority)
+        {
+            (_pathStart, _pathLength) = (line.TargetStart, line.TargetLength);
+        }
+
         // "http://host?query" has no path; in origin form it needs one (RFC 9112 §3.2.1).
         if (target.Form == RequestTargetForm.Absolute && target.PathLength > 0 && Fields.Received[_pathStart] == '?')
         {
@@ -129,6 +134,15 @@ public sealed class RequestHead
 
     /// <summary>Sets the origin without logging it; for sessions.</summary>
     public void Load(Connections.Origin origin) => Origin = origin;
+
+    /// <summary>Remembers the start line, so that edits can be taken back.</summary>
+    public SavedRequestLine Save() => new(_method, _path, Origin);
+
+    /// <summary>Takes back edits of the start line since <see cref="Save"/>.</summary>
+    public void Restore(SavedRequestLine saved) => (_method, _path, Origin) = (saved.Method, saved.Path, saved.Origin);
+
+    /// <summary>A start line at one moment.</summary>
+    public readonly record struct SavedRequestLine(byte[]? Method, byte[]? Path, Connections.Origin Origin);
 }
 
 /// <summary>Head of a response, interim or final. See <see cref="RequestHead"/> for ownership.</summary>
@@ -194,6 +208,15 @@ public sealed class ResponseHead
         _reason = null;
         (_status, _reasonStart, _reasonLength, MinorVersion) = (line.Status, line.ReasonStart, line.ReasonLength, line.MinorVersion);
     }
+
+    /// <summary>Remembers the status line, so that edits can be taken back.</summary>
+    public SavedStatusLine Save() => new(_status, _reason);
+
+    /// <summary>Takes back edits of the status line since <see cref="Save"/>.</summary>
+    public void Restore(SavedStatusLine saved) => (_status, _reason) = (saved.Status, saved.Reason);
+
+    /// <summary>A status line at one moment.</summary>
+    public readonly record struct SavedStatusLine(int Status, byte[]? Reason);
 
     /// <summary>Makes a head from parts without logging; for responses of our own.</summary>
     public void Load(int status, string? reason, int minorVersion)

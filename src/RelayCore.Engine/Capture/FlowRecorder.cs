@@ -93,6 +93,11 @@ public sealed class FlowRecorder
     {
     }
 
+    /// <summary>Forgets the flow that was begun, as if it had never been; for a CONNECT whose tunnel is shown instead.</summary>
+    public void Cancel()
+    {
+    }
+
     /// <summary>Ends the flow and stores it; the recorder is free afterwards.</summary>
     /// <param name="reason">Why it ended.</param>
     /// <param name="fault">What went wrong.</param>

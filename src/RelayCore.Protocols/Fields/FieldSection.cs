@@ -228,6 +228,18 @@ public sealed class FieldSection
         RemoveUnlogged(index);
     }
 
+    /// <summary>Remembers the lines as they are, so that edits can be taken back.</summary>
+    public Saved Save() => new(_lines.AsSpan(0, Count).ToArray(), ChangeCount);
+
+    /// <summary>Takes back every edit since <see cref="Save"/>.</summary>
+    public void Restore(Saved saved)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        Count = saved.Lines.Length;
+        saved.Lines.CopyTo(_lines, 0);
+        _changes?.RemoveRange(saved.ChangeCount, _changes.Count - saved.ChangeCount);
+    }
+
     /// <summary>Logs an edit of the start line, made by the owner of this section.</summary>
     public void Log(string name, string? before, string? after) => (_changes ??= []).Add(new(name, before, after));
 
@@ -293,7 +305,18 @@ public sealed class FieldSection
         }
     }
 
-    private struct Line
+    /// <summary>Lines at one moment; octets are never overwritten, so that ranges are enough.</summary>
+    public sealed class Saved
+    {
+        internal Saved(Line[] lines, int changeCount) => (Lines, ChangeCount) = (lines, changeCount);
+
+        /// <summary>Number of edits at that moment.</summary>
+        public int ChangeCount { get; }
+
+        internal Line[] Lines { get; }
+    }
+
+    internal struct Line
     {
         public int NameStart;
         public int NameLength;

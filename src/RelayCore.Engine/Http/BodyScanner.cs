@@ -1,0 +1,110 @@
+using RelayCore.Core.Limits;
+using RelayCore.Engine.Capture;
+using RelayCore.Protocols;
+using RelayCore.Protocols.Fields;
+using RelayCore.Protocols.Http1;
+
+namespace RelayCore.Engine.Http;
+
+/// <summary>Follows one body through the octets of its connection, whatever its framing: tells what belongs to it, where the data lies, where it ends.</summary>
+internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
+{
+    private readonly FieldSection _trailers = new();
+    private Http1Limits _limits = Http1Limits.Default;
+    private Http1Repairs _allowed;
+    private ChunkedReader _chunked;
+    private long _remaining;
+
+    public BodyFraming Framing { get; private set; }
+
+    /// <summary>Whether the last octet was seen.</summary>
+    public bool IsComplete { get; private set; }
+
+    /// <summary>Octets of data seen.</summary>
+    public long DataOctets { get; private set; }
+
+    /// <summary>Trailers, once complete; no lines when there were none.</summary>
+    public FieldSection Trailers => _trailers;
+
+    public void Begin(BodyFraming framing, EngineLimits limits, Http1Repairs allowed)
+    {
+        (Framing, _limits, _allowed) = (framing, limits.Http1, allowed);
+        _remaining = framing.Length;
+        _chunked = new(limits.Http1, lenient: (allowed & Http1Repairs.SpaceBeforeColon) != 0);
+        _trailers.Clear();
+        DataOctets = 0;
+        IsComplete = framing.IsEmpty;
+    }
+
+    /// <summary>The peer ended its side.</summary>
+    /// <returns>Whether the body is complete by that.</returns>
+    public bool End() => IsComplete |= Framing.Kind == BodyFramingKind.UntilClose;
+
+    /// <summary>Takes the next step; data is shown to the recorder.</summary>
+    /// <param name="source">Octets not consumed.</param>
+    public ChunkedStep Step(ReadOnlySpan<byte> source)
+    {
+        if (Framing.Kind == BodyFramingKind.Chunked)
+        {
+            var step = _chunked.Read(source);
+            if (step.Status == ChunkedStatus.Data)
+            {
+                DataOctets += step.Length;
+                recorder.Body(sender, source.Slice(step.Start, step.Length));
+            }
+            else if (step.Status == ChunkedStatus.End)
+            {
+                IsComplete = true;
+                if (step.Length > 2)
+                {
+                    var section = source.Slice(step.Start, step.Length);
+                    recorder.Trailers(sender, section);
+                    var error = Http1HeadReader.ReadTrailers(section, _limits, _allowed, _trailers, out _);
+                    if (error.IsError)
+                    {
+                        return new(ChunkedStatus.Invalid, 0, Error: new(Http1Fault.InvalidTrailer, step.Start + error.Offset));
+                    }
+                }
+            }
+
+            return step;
+        }
+
+        var length = Framing.Kind == BodyFramingKind.UntilClose ? source.Length : (int)Math.Min(_remaining, source.Length);
+        if (length == 0)
+        {
+            return new(ChunkedStatus.NeedMore, 0);
+        }
+
+        _remaining -= length;
+        DataOctets += length;
+        IsComplete = Framing.Kind == BodyFramingKind.Length && _remaining == 0;
+        recorder.Body(sender, source[..length]);
+        return new(ChunkedStatus.Data, length, 0, length);
+    }
+
+    /// <summary>Goes as far as the octets reach.</summary>
+    /// <returns>Octets that may be forwarded as they are.</returns>
+    public int Advance(ReadOnlySpan<byte> source, out Http1Error error)
+    {
+        error = default;
+        var total = 0;
+        while (!IsComplete && total < source.Length)
+        {
+            var step = Step(source[total..]);
+            if (step.Status == ChunkedStatus.Invalid)
+            {
+                error = step.Error with { Offset = total + step.Error.Offset };
+                return total + step.Consumed;
+            }
+
+            total += step.Consumed;
+            if (step.Status == ChunkedStatus.NeedMore)
+            {
+                break;
+            }
+        }
+
+        return total;
+    }
+}

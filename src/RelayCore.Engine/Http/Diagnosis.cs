@@ -1,0 +1,41 @@
+using RelayCore.Core.Connections;
+using RelayCore.Core.Faults;
+using RelayCore.Protocols;
+
+namespace RelayCore.Engine.Http;
+
+/// <summary>Why a client did not finish the TLS handshake, from what the TLS library says.</summary>
+internal static class Diagnosis
+{
+    public static FlowFault OfClientHandshake(Exception exception, string name, TlsFacts hello)
+    {
+        var text = string.Join(": ", Messages(exception));
+        var (code, alert) = text switch
+        {
+            _ when Has(text, "unknown ca") => ("RC-TLS-101", "alert unknown_ca: the client does not know the issuer"),
+            _ when Has(text, "certificate unknown") => ("RC-TLS-101", "alert certificate_unknown: the client rejects the certificate"),
+            _ when Has(text, "bad certificate") => ("RC-TLS-101", "alert bad_certificate: the client rejects the certificate"),
+            _ when Has(text, "certificate expired") => ("RC-TLS-101", "alert certificate_expired: the client's clock or ours is wrong"),
+            _ when Has(text, "certificate revoked") => ("RC-TLS-101", "alert certificate_revoked: the client rejects the certificate"),
+            _ when Has(text, "unsupported certificate") => ("RC-TLS-101", "alert unsupported_certificate: the client does not accept this kind of key"),
+            _ when Has(text, "access denied") => ("RC-TLS-101", "alert access_denied"),
+            _ when Has(text, "unsupported protocol") || Has(text, "protocol version") => ("RC-TLS-103", $"offered: {string.Join(", ", hello.OfferedVersions)}"),
+            _ when Has(text, "no shared cipher") || Has(text, "handshake failure") || Has(text, "no suitable") => ("RC-TLS-103", text),
+            _ when Has(text, "no application protocol") => ("RC-TLS-103", $"ALPN offered: {string.Join(", ", hello.OfferedProtocols)}"),
+            _ when Has(text, "unexpected EOF") || Has(text, "0 bytes") || Has(text, "reset by peer") || Has(text, "Broken pipe")
+                => ("RC-TLS-102", "the connection ended without an alert after the certificate was sent"),
+            _ => ("RC-TLS-106", text),
+        };
+        return new(code, FaultStage.ClientTls, FaultKind.Tls, PeerRole.Client, $"{name}: {alert}");
+    }
+
+    private static bool Has(string text, string part) => text.Contains(part, StringComparison.OrdinalIgnoreCase);
+
+    private static IEnumerable<string> Messages(Exception? exception)
+    {
+        for (; exception is not null; exception = exception.InnerException)
+        {
+            yield return exception.Message;
+        }
+    }
+}

@@ -1,0 +1,453 @@
+using System.Runtime.CompilerServices;
+using RelayCore.Core.Faults;
+using RelayCore.Core.Flows;
+using RelayCore.Core.Interception;
+using RelayCore.Core.Messages;
+using RelayCore.Engine.Pipeline;
+using RelayCore.Engine.Transport;
+using RelayCore.Engine.Upstream;
+using RelayCore.Protocols;
+using RelayCore.Protocols.Fields;
+using RelayCore.Protocols.Http1;
+
+namespace RelayCore.Engine.Http;
+
+internal sealed partial class Http1Session
+{
+    private HopByHop _responseHop;
+    private BodyFraming _responseFraming;
+    private Http1Repairs _responseRepairs;
+    private BodyPlan _responsePlan;
+
+    /// <summary>Relays interim responses and the final one. The first octets are in the channel's input.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Next> RelayResponseAsync(ServerChannel channel)
+    {
+        var response = _exchange.Response;
+        while (true)
+        {
+            var scanned = 0;
+            int length;
+            while ((length = Http1HeadReader.FindEnd(channel.Input.Span, ref scanned, _engine.Limits.Http1, Http1Repairs.Response, out _headError)) == 0)
+            {
+                if (await ReceiveFromServerAsync(channel, ResponseBufferOctets).ConfigureAwait(false) == 0)
+                {
+                    throw new IOException("the server closed the connection within the response head");
+                }
+            }
+
+            if (ReadResponse(channel, length) is { } fault)
+            {
+                return await FailAsync(fault).ConfigureAwait(false);
+            }
+
+            if (response.Status is 101 or >= 200)
+            {
+                break;
+            }
+
+            await RelayInterimAsync().ConfigureAwait(false);
+        }
+
+        DisarmServer();
+        _at = At.ReceivingBody;
+        _exchange.HasResponse = true;
+        _recorder.Stamp(TimingPoint.ResponseHead, _engine.Time.GetTimestamp());
+        if (response.Status == 101 || (_exchange.Request.TargetForm == RequestTargetForm.Authority && response.Status < 300))
+        {
+            return await SwitchProtocolAsync(channel).ConfigureAwait(false);
+        }
+
+        var serverKeeps = (response.MinorVersion == 1 ? !_responseHop.Close : _responseHop.KeepAlive)
+            && _responseFraming.Kind != BodyFramingKind.UntilClose
+            && (_responseRepairs & (Http1Repairs.LengthAndTransferEncoding | Http1Repairs.TransferEncodingInHttp10)) == 0;
+        _responsePlan = BodyPlan.Tap;
+        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers))
+        {
+            if (await InterceptResponseAsync(channel).ConfigureAwait(false) is { } answered)
+            {
+                return answered;
+            }
+        }
+
+        // An HTTP/1.0 client cannot read chunks (RFC 9112 §6.1): they are taken apart and the end is told by closing.
+        if (_responseFraming.Kind == BodyFramingKind.Chunked && _exchange.Request.MinorVersion == 0 && _responsePlan == BodyPlan.Tap)
+        {
+            _responsePlan = BodyPlan.Transform;
+        }
+
+        var isEarly = _pump is { IsCompleted: false };
+        if (isEarly)
+        {
+            _recorder.Mark(FlowMarks.EarlyResponse);
+        }
+
+        _clientKeepsAlive &= (!isEarly || serverKeeps) && !_engine.IsDraining;
+        await (_responsePlan switch
+        {
+            BodyPlan.Transform => SendEditedResponseAsync(channel),
+            BodyPlan.Buffer => SendBufferedResponseAsync(channel),
+            _ => SendResponseAsync(channel),
+        }).ConfigureAwait(false);
+        _recorder.Stamp(TimingPoint.ResponseEnd, _engine.Time.GetTimestamp());
+        return await FinishAsync(channel, serverKeeps).ConfigureAwait(false);
+    }
+
+    private FlowFault? ReadResponse(ServerChannel channel, int length)
+    {
+        if (length < 0)
+        {
+            return MalformedResponse(_headError, channel.Input.Span);
+        }
+
+        var head = channel.Input.Span[..length];
+        var response = _exchange.Response;
+        var error = Http1HeadReader.ReadResponse(head, _engine.Limits.Http1, Http1Repairs.Response, response.Fields, out var line, out _responseRepairs);
+        if (error.IsError)
+        {
+            return MalformedResponse(error, channel.Input.Span);
+        }
+
+        response.Load(line);
+        var problem = Http1Framing.OfResponse(response.Fields, line.Status, line.MinorVersion, _exchange.Request.MethodOctets, Http1Repairs.Response,
+            out _responseFraming, ref _responseRepairs);
+        if (problem != Http1Fault.None)
+        {
+            return MalformedResponse(new(problem, 0), channel.Input.Span);
+        }
+
+        if (line.Status == 101 && !_isUpgrade)
+        {
+            return new("RC-HTTP-314", FaultStage.Response, FaultKind.Protocol, PeerRole.Server, "101 without Upgrade in the request");
+        }
+
+        _responseHop = HopByHop.Read(response.Fields);
+        if (line.Status is 101 or >= 200)
+        {
+            _recorder.Response(head, _responseRepairs);
+        }
+        else
+        {
+            _recorder.Informational(head);
+        }
+
+        channel.Input.Consume(length);
+        _responseBody.Begin(_responseFraming, _engine.Limits, Http1Repairs.Response);
+        return null;
+    }
+
+    private async ValueTask RelayInterimAsync()
+    {
+        if (_interceptors.Wants(Stage.Informational))
+        {
+            if (_interceptors.MayWait)
+            {
+                await default(ThreadPoolHop);
+            }
+
+            await _stages.InformationalAsync(_interceptors, _exchange, _exchange.Response, _stopping.Token).ConfigureAwait(false);
+        }
+
+        // RFC 9110 §15.2: an HTTP/1.0 client knows no interim responses.
+        if (_exchange.Request.MinorVersion == 1)
+        {
+            var length = WriteResponseHead(0, ConnectionOptions.None);
+            _at = At.Client;
+            await SendToClientAsync(_output.AsMemory(0, length)).ConfigureAwait(false);
+            _at = At.AwaitingResponse;
+        }
+    }
+
+    /// <summary>The common way: head and first octets in one send, then whatever follows, as it comes.</summary>
+    private async ValueTask SendResponseAsync(ServerChannel channel)
+    {
+        var first = _responseBody.Advance(channel.Input.Span, out var error);
+        if (error.IsError)
+        {
+            _pumpFault = MalformedResponse(error, channel.Input.Span);
+            throw new IOException("the response body is malformed");
+        }
+
+        var length = WriteResponseHead(first, OptionsForClient());
+        channel.Input.Span[..first].CopyTo(_output.AsSpan(length));
+        channel.Input.Consume(first);
+        _responseStarted = true;
+        _at = At.Client;
+        await SendToClientAsync(_output.AsMemory(0, length + first)).ConfigureAwait(false);
+        if (!_responseBody.IsComplete)
+        {
+            await RelayResponseBodyAsync(channel).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask RelayResponseBodyAsync(ServerChannel channel)
+    {
+        while (!_responseBody.IsComplete)
+        {
+            _at = At.ReceivingBody;
+            ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
+            if (await ReceiveFromServerAsync(channel, BodyBufferOctets).ConfigureAwait(false) == 0 && !_responseBody.End())
+            {
+                throw new IOException("the server closed the connection within the response body");
+            }
+
+            DisarmServer();
+            var forward = _responseBody.Advance(channel.Input.Span, out var error);
+            if (forward > 0)
+            {
+                _at = At.Client;
+                await SendToClientAsync(channel.Input.Memory[..forward]).ConfigureAwait(false);
+                channel.Input.Consume(forward);
+            }
+
+            if (error.IsError)
+            {
+                _pumpFault = MalformedResponse(error, channel.Input.Span);
+                throw new IOException("the response body is malformed");
+            }
+        }
+    }
+
+    private ConnectionOptions OptionsForClient()
+    {
+        var isSized = _responseFraming.Kind != BodyFramingKind.UntilClose;
+        _clientKeepsAlive &= isSized;
+        return !_clientKeepsAlive ? (_exchange.Request.MinorVersion == 1 ? ConnectionOptions.Close : ConnectionOptions.None)
+            : _exchange.Request.MinorVersion == 0 || _exchange.Response.MinorVersion == 0 ? ConnectionOptions.KeepAlive
+            : ConnectionOptions.None;
+    }
+
+    /// <summary>Writes the response head to the output, with room for <paramref name="extra"/> octets behind it.</summary>
+    private int WriteResponseHead(int extra, ConnectionOptions options)
+    {
+        var response = _exchange.Response;
+        var reason = response.ReasonOctets;
+        var output = Output(response.Fields.WrittenBound + reason.Length + Http1HeadWriter.Overhead + extra);
+        var length = Http1HeadWriter.WriteStatusLine(output, response.Status, reason, response.MinorVersion);
+        length += Http1HeadWriter.WriteFields(output.AsSpan(length), response.Fields, _responseHop, options);
+        if (response.Fields.ChangeCount > 0)
+        {
+            _recorder.ResponseSent(output.AsSpan(0, length));
+        }
+
+        return length;
+    }
+
+    private ValueTask SendToClientAsync(ReadOnlyMemory<byte> octets)
+    {
+        // With a pump running the client's slot is the pump's; a client that takes nothing then fails the body time-out there.
+        if (_pump is null or { IsCompleted: true })
+        {
+            ArmClient(Wait.Delivery, _engine.Limits.BodyTimeout);
+        }
+
+        _facts.OctetsSent += octets.Length;
+        var sending = _client.SendAsync(octets);
+        if (!sending.IsCompletedSuccessfully)
+        {
+            return AwaitDeliveryAsync(sending);
+        }
+
+        sending.GetAwaiter().GetResult();
+        return default;
+    }
+
+    private static async ValueTask AwaitDeliveryAsync(ValueTask sending) => await sending.ConfigureAwait(false);
+
+    /// <summary>Everything is delivered: ends the flow, gives the server connection back, decides about the client's.</summary>
+    private async ValueTask<Next> FinishAsync(ServerChannel channel, bool serverKeeps)
+    {
+        var next = _clientKeepsAlive ? Next.Continue : Next.Close;
+        if (_pump is not null)
+        {
+            next = await FinishPumpAsync(serverKeeps, next).ConfigureAwait(false);
+        }
+
+        await EndFlowAsync(_pumpFault is null ? CloseReason.Completed : CloseReason.ClientClosed, _pumpFault).ConfigureAwait(false);
+        _channel = null;
+        if (serverKeeps && channel.Input.Length == 0 && _requestBody.IsComplete && Volatile.Read(ref _expired) == 0)
+        {
+            if (IsConnectionBound())
+            {
+                _pinned = channel;
+            }
+            else
+            {
+                channel.Pool.Return(channel);
+            }
+        }
+        else
+        {
+            channel.Pool.Discard(channel, reset: false);
+        }
+
+        // With unread input a close would reset the connection and could take our last octets along.
+        return next == Next.Close && (_input.Length > 0 || !_requestBody.IsComplete) ? Next.Linger : next;
+    }
+
+    // NTLM and Negotiate authenticate the connection instead of the request; sharing it would share the identity.
+    private bool IsConnectionBound()
+    {
+        var (request, response) = (_exchange.Request.Fields, _exchange.Response.Fields);
+        return IsConnectionBound(request, "Authorization"u8) || (_exchange.Response.Status == 401 && IsConnectionBound(response, "WWW-Authenticate"u8));
+    }
+
+    private static bool IsConnectionBound(FieldSection fields, ReadOnlySpan<byte> name)
+    {
+        for (var i = fields.IndexOf(name); i >= 0; i = fields.IndexOf(name, i + 1))
+        {
+            var value = fields.Value(i);
+            if ((value.Length >= 4 && System.Text.Ascii.EqualsIgnoreCase(value[..4], "NTLM"u8))
+                || (value.Length >= 9 && System.Text.Ascii.EqualsIgnoreCase(value[..9], "Negotiate"u8)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The exchange cannot go on: says so to the client if nothing of a response was sent, otherwise ends the connection.</summary>
+    private async ValueTask<Next> FailAsync(FlowFault fault)
+    {
+        DisarmServer();
+        _pumpStops = true;
+        if (_channel is { } channel)
+        {
+            _channel = null;
+            channel.Pool.Discard(channel, reset: true);
+        }
+
+        if (!_responseStarted && FaultCatalog.Find(fault.Code) is { Status: > 0 } && (Wait)Volatile.Read(ref _expired) is not (Wait.Stopping or Wait.ClientReset))
+        {
+            return await RefuseAsync(fault, Next.Linger).ConfigureAwait(false);
+        }
+
+        // Sized and chunked bodies show by themselves that they are incomplete; an unsized one only by a reset.
+        var next = _responseStarted && fault.Blame == PeerRole.Server && _responseFraming.Kind is BodyFramingKind.Length or BodyFramingKind.Chunked
+            ? Next.Close : Next.Gone;
+        if (next == Next.Gone)
+        {
+            _client.Reset();
+        }
+
+        if (_pump is not null)
+        {
+            if (next == Next.Close)
+            {
+                await FinishPumpAsync(serverKeeps: false, next).ConfigureAwait(false);
+            }
+            else
+            {
+                await _pump.ConfigureAwait(false);
+            }
+        }
+
+        await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);
+        return next;
+    }
+
+    /// <summary>Answers with what the fault means.</summary>
+    private async ValueTask<Next> RefuseAsync(FlowFault fault, Next next)
+    {
+        var entry = FaultCatalog.Find(fault.Code)!;
+        var request = _exchange.Request;
+
+        // Credentials are asked for on a connection that stays, as long as nothing of a body is in the way.
+        if (entry.Status == 407 && _requestFraming.IsEmpty && _clientKeepsAlive)
+        {
+            next = Next.Continue;
+        }
+
+        var isHead = request.Fields.ReceivedLength > 0 && request.Fields.Count > 0 && request.MethodOctets.SequenceEqual("HEAD"u8);
+        var octets = GeneratedResponse.Build(entry, fault.Detail, request.Fields, close: next != Next.Continue, isHead);
+        RecordGenerated(octets);
+        _responseStarted = true;
+        try
+        {
+            _at = At.Client;
+            await SendToClientAsync(octets).ConfigureAwait(false);
+        }
+        catch (Exception e) when (DuplexTransport.IsFailure(e))
+        {
+            next = Next.Gone;
+            _client.Reset();
+        }
+
+        if (_pump is not null)
+        {
+            next = await FinishPumpAsync(serverKeeps: false, next).ConfigureAwait(false);
+        }
+
+        await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);
+        return next;
+    }
+
+    private void RecordGenerated(byte[] octets)
+    {
+        var end = octets.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
+        _recorder.Mark(FlowMarks.ResponseGenerated);
+        _recorder.Response(octets.AsSpan(0, end), Http1Repairs.None);
+        _recorder.Body(PeerRole.Server, octets.AsSpan(end));
+        _recorder.Stamp(TimingPoint.ResponseHead, _engine.Time.GetTimestamp());
+        _recorder.Stamp(TimingPoint.ResponseEnd, _engine.Time.GetTimestamp());
+    }
+
+    /// <summary>The client ended or reset its connection, or was too slow, within a request head.</summary>
+    private async ValueTask<Next> RefuseTruncatedAsync(Exception? failure = null)
+    {
+        var wait = (Wait)Volatile.Read(ref _expired);
+        BeginFlow(FlowKind.Http);
+        _exchange.Request.Fields.Clear();
+        var fault = ExpiredFault() ?? (failure is null
+            ? new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request head")
+            : new FlowFault("RC-HTTP-315", FaultStage.Request, FaultKind.Transport, PeerRole.Client, failure.Message));
+        fault = fault with { Octets = Around(_input.Span, _input.Length, out var offset), OctetsOffset = offset };
+        if (wait == Wait.None && failure is null)
+        {
+            return await RefuseAsync(fault, Next.Close).ConfigureAwait(false);
+        }
+
+        await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);
+        return Next.Gone;
+    }
+
+    private static CloseReason ReasonOf(FlowFault fault) => fault.Kind switch
+    {
+        FaultKind.Timeout => CloseReason.Timeout,
+        FaultKind.Protocol => CloseReason.ParserError,
+        FaultKind.Tls => CloseReason.TlsError,
+        FaultKind.Policy when fault.Code == "RC-POL-002" => CloseReason.Reset,
+        FaultKind.Policy or FaultKind.Limit or FaultKind.Internal => CloseReason.PolicyDrop,
+        _ => fault.Blame == PeerRole.Client ? CloseReason.ClientClosed : CloseReason.UpstreamClosed,
+    };
+
+    private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault)
+    {
+        _recorder.End(reason, fault, _exchange, _engine.Time.GetTimestamp());
+        return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
+    }
+
+    private async ValueTask NotifyEndAsync(FlowFault? fault)
+    {
+        if (_interceptors.MayWait)
+        {
+            await default(ThreadPoolHop);
+        }
+
+        if (fault is not null)
+        {
+            await _stages.FlowAsync(_interceptors, Stage.Error, _exchange, async (i, e, c) =>
+            {
+                await i.OnErrorAsync(e, fault, c).ConfigureAwait(false);
+                return Verdict.Continue;
+            }, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        await _stages.FlowAsync(_interceptors, Stage.Completed, _exchange, async (i, e, c) =>
+        {
+            await i.OnCompletedAsync(e, c).ConfigureAwait(false);
+            return Verdict.Continue;
+        }, CancellationToken.None).ConfigureAwait(false);
+    }
+}
