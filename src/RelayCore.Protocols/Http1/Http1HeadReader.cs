@@ -254,9 +254,10 @@ public static class Http1HeadReader
 
         var reason = text[13..];
         var invalid = FieldSyntax.IndexOfInvalidValueOctet(reason);
-        if (invalid >= 0 && ((allowed & Http1Repairs.ControlOctets) == 0 || reason[invalid] is 0 or CR))
+        var fatal = invalid < 0 || (allowed & Http1Repairs.ControlOctets) == 0 ? invalid : reason.IndexOfAny((byte)0, CR);
+        if (fatal >= 0)
         {
-            return new(Http1Fault.MalformedStatusLine, 13 + invalid);
+            return new(Http1Fault.MalformedStatusLine, 13 + fatal);
         }
 
         repairs |= invalid >= 0 ? Http1Repairs.ControlOctets : Http1Repairs.None;
