@@ -6,7 +6,8 @@ using SharpFuzz;
 // --afl TARGET                        the child of afl-fuzz; RelayCore.Protocols.dll must have been instrumented
 // --replay TARGET FILE...             runs inputs once, for looking at a finding
 // --list                              names of the targets
-IFuzzTarget[] targets = [new Http1HeadTarget(), new ChunkedTarget()];
+// Made on first use: instrumented code cannot run before afl has handed over its map.
+(string Name, Func<IFuzzTarget> Create)[] targets = [("http1-head", () => new Http1HeadTarget()), ("chunked", () => new ChunkedTarget())];
 
 switch (args)
 {
@@ -17,22 +18,25 @@ switch (args)
     case ["--smoke", var seconds, var name, .. var rest] when Find(name) is { } target
         && double.TryParse(seconds, CultureInfo.InvariantCulture, out var duration) && rest is [] or ["--seed", _]:
         var seed = rest is [_, var given] ? int.Parse(given, CultureInfo.InvariantCulture) : Random.Shared.Next();
-        return new Smoke(target, Corpus(target), FuzzDictionary.Read(Path.Combine(AppContext.BaseDirectory, "dictionaries", target.Name + ".dict")), seed)
+        return new Smoke(target(), Corpus(name), FuzzDictionary.Read(Path.Combine(AppContext.BaseDirectory, "dictionaries", name + ".dict")), seed)
             .Run(TimeSpan.FromSeconds(duration), Console.Out);
 
     case ["--afl", var name] when Find(name) is { } target:
+        IFuzzTarget? fuzzed = null;
         Fuzzer.OutOfProcess.Run(stream =>
         {
+            fuzzed ??= target();
             using var input = new MemoryStream();
             stream.CopyTo(input);
-            target.Run(input.GetBuffer().AsSpan(0, (int)input.Length));
+            fuzzed.Run(input.GetBuffer().AsSpan(0, (int)input.Length));
         });
         return 0;
 
     case ["--replay", var name, .. var files] when Find(name) is { } target:
+        var replayed = target();
         foreach (var file in files)
         {
-            target.Run(File.ReadAllBytes(file));
+            replayed.Run(File.ReadAllBytes(file));
             Console.WriteLine($"{file}: no finding");
         }
 
@@ -44,11 +48,11 @@ switch (args)
         return 2;
 }
 
-IFuzzTarget? Find(string name) => Array.Find(targets, x => x.Name == name);
+Func<IFuzzTarget>? Find(string name) => Array.Find(targets, x => x.Name == name).Create;
 
-static List<byte[]> Corpus(IFuzzTarget target)
+static List<byte[]> Corpus(string name)
 {
-    var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "corpora", target.Name));
+    var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "corpora", name));
     Array.Sort(files, StringComparer.Ordinal); // the same seed picks the same inputs everywhere
     return [.. files.Select(File.ReadAllBytes)];
 }
