@@ -12,7 +12,12 @@ namespace RelayCore.Protocols.Fields;
 /// </remarks>
 public sealed class FieldSection
 {
-    private byte[] _octets = new byte[1024];
+    private const int InitialOctets = 1024;
+
+    // A section lives as long as its connection: one large head must not pin its memory for all the small ones that follow.
+    private const int RetainedOctets = 64 * 1024;
+
+    private byte[] _octets = new byte[InitialOctets];
     private Line[] _lines = new Line[16];
     private List<FieldChange>? _changes;
     private int _length;
@@ -50,6 +55,10 @@ public sealed class FieldSection
         Count = 0;
         _length = ReceivedLength = 0;
         _changes?.Clear();
+        if (_octets.Length > RetainedOctets)
+        {
+            _octets = new byte[InitialOctets];
+        }
     }
 
     /// <summary>Registers a line of the octets given to <see cref="Load"/>; for codecs.</summary>
@@ -81,6 +90,31 @@ public sealed class FieldSection
     {
         ref var line = ref _lines[index];
         (line.ValueStart, line.ValueLength, line.LineLength) = (Append(value), value.Length, 0);
+    }
+
+    /// <summary>Joins a folded line to the value of its field by one SP (RFC 9112 §5.2), without logging it; for codecs.</summary>
+    internal void ExtendValue(int index, ReadOnlySpan<byte> more)
+    {
+        ref var line = ref _lines[index];
+        line.LineLength = 0;
+        if (more.IsEmpty)
+        {
+            return;
+        }
+
+        // A value that ends the octets already grows in place: copying it for every fold would make a head of folds cost its square.
+        if (line.ValueStart < ReceivedLength || line.ValueStart + line.ValueLength != _length)
+        {
+            line.ValueStart = Append(Value(index));
+        }
+
+        if (line.ValueLength > 0)
+        {
+            Append(" "u8);
+        }
+
+        Append(more);
+        line.ValueLength = _length - line.ValueStart;
     }
 
     /// <summary>Removes a line without logging it; for framing, which the writer owns.</summary>
@@ -118,7 +152,7 @@ public sealed class FieldSection
     {
         for (var i = from; i < Count; i++)
         {
-            if (_lines[i].NameLength == name.Length && Ascii.EqualsIgnoreCase(Name(i), name))
+            if (_lines[i].NameLength == name.Length && FieldSyntax.NameEquals(Name(i), name))
             {
                 return i;
             }
@@ -162,10 +196,11 @@ public sealed class FieldSection
 
     /// <summary>Appends a line.</summary>
     /// <param name="name">A token.</param>
-    /// <param name="value">Latin-1 text without control characters other than HTAB.</param>
+    /// <param name="value">Latin-1 text without control characters other than HTAB; white space around it is no part of it (RFC 9110 §5.5).</param>
     /// <exception cref="ArgumentException">The name or the value cannot stand in a head.</exception>
     public void Add(string name, string value)
     {
+        value = Trim(value);
         var (nameOctets, valueOctets) = Checked(name, value);
         Insert(Count, nameOctets, valueOctets);
         Log(name, null, value);
@@ -175,6 +210,7 @@ public sealed class FieldSection
     /// <inheritdoc cref="Add"/>
     public void Set(string name, string value)
     {
+        value = Trim(value);
         var (nameOctets, valueOctets) = Checked(name, value);
         var index = IndexOf(nameOctets);
         if (index < 0)
@@ -196,7 +232,8 @@ public sealed class FieldSection
     public void SetValue(int index, string value)
     {
         var name = Encoding.Latin1.GetString(Name(index));
-        var (_, octets) = Checked(name, value);
+        value = Trim(value);
+        var octets = CheckedValue(name, value);
         if (octets.AsSpan().SequenceEqual(Value(index)))
         {
             return;
@@ -243,14 +280,23 @@ public sealed class FieldSection
     /// <summary>Logs an edit of the start line, made by the owner of this section.</summary>
     public void Log(string name, string? before, string? after) => (_changes ??= []).Add(new(name, before, after));
 
+    // What surrounds a value on the wire is no part of it, so it would not come back when read.
+    private static string Trim(string value) => value.Trim(' ', '\t');
+
     private static (byte[] Name, byte[] Value) Checked(string name, string value)
     {
-        var (nameOctets, valueOctets) = (Encoding.Latin1.GetBytes(name), Encoding.Latin1.GetBytes(value));
+        var nameOctets = Encoding.Latin1.GetBytes(name);
         if (!FieldSyntax.IsToken(nameOctets))
         {
             throw new ArgumentException($"'{name}' is not a field name: it must be a token (RFC 9110 §5.1).", nameof(name));
         }
 
+        return (nameOctets, CheckedValue(name, value));
+    }
+
+    private static byte[] CheckedValue(string name, string value)
+    {
+        var valueOctets = Encoding.Latin1.GetBytes(value);
         var invalid = FieldSyntax.IndexOfInvalidValueOctet(valueOctets);
         if (invalid >= 0)
         {
@@ -267,7 +313,7 @@ public sealed class FieldSection
             }
         }
 
-        return (nameOctets, valueOctets);
+        return valueOctets;
     }
 
     private void Insert(int index, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)

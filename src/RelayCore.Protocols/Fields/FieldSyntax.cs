@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace RelayCore.Protocols.Fields;
 
@@ -20,6 +21,26 @@ public static class FieldSyntax
 
     /// <summary>Index of the first octet that may not stand in a field value (a control octet other than HTAB), or -1.</summary>
     public static int IndexOfInvalidValueOctet(ReadOnlySpan<byte> value) => value.IndexOfAny(s_notInValue);
+
+    /// <summary>Whether two field names are the same: ASCII letters without case (RFC 9110 §5.1), any other octet as it is.</summary>
+    public static bool NameEquals(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    {
+        if (left.Length != right.Length || Ascii.EqualsIgnoreCase(left, right))
+        {
+            return left.Length == right.Length;
+        }
+
+        // The vectorised comparison answers false for every octet above 0x7F; names of tolerated responses may have such.
+        for (var i = 0; i < left.Length; i++)
+        {
+            if (left[i] != right[i] && ((left[i] | 0x20) != (right[i] | 0x20) || !char.IsAsciiLetter((char)left[i])))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>Removes optional white space (SP and HTAB) at both ends (RFC 9110 §5.6.3).</summary>
     public static ReadOnlySpan<byte> TrimWhiteSpace(ReadOnlySpan<byte> value)

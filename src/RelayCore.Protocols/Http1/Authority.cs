@@ -1,6 +1,6 @@
 using System.Buffers;
+using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace RelayCore.Protocols.Http1;
@@ -12,9 +12,14 @@ namespace RelayCore.Protocols.Http1;
 /// <param name="IsIPv6">Whether the host is a bracketed IPv6 literal.</param>
 public readonly record struct Authority(int HostStart, int HostLength, int Port, bool IsIPv6)
 {
-    // reg-name without percent-encoding tricks: letters, digits, and what real host names have. Octets above 0x7F are U-labels in UTF-8.
-    private static readonly SearchValues<byte> s_host = SearchValues.Create(
-        (byte[])[.. "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;="u8, .. Enumerable.Range(0x80, 0x80).Select(x => (byte)x)]);
+    // The reg-name that real host names use: no percent-encoding, and no sub-delims, which mean something in certificates, lists and logs.
+    private static readonly SearchValues<byte> s_asciiHost = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"u8);
+
+    private static readonly SearchValues<char> s_asciiHostText = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
+
+    private static readonly SearchValues<byte> s_ipv6 = SearchValues.Create("0123456789abcdefABCDEF:."u8);
 
     /// <summary>Reads an authority.</summary>
     /// <param name="source">All octets of it.</param>
@@ -40,7 +45,7 @@ public readonly record struct Authority(int HostStart, int HostLength, int Port,
             var colon = source.IndexOf((byte)':');
             (hostStart, hostLength) = (0, colon < 0 ? source.Length : colon);
             after = hostLength;
-            if (hostLength is 0 or > 1024 || source[..hostLength].IndexOfAnyExcept(s_host) >= 0)
+            if (hostLength is 0 or > 1024 || !IsHost(source[..hostLength]))
             {
                 return false;
             }
@@ -68,20 +73,22 @@ public readonly record struct Authority(int HostStart, int HostLength, int Port,
         return port is > 0 and <= 65535;
     }
 
-    /// <summary>The host as the resolver and TLS want it: lower case, U-labels as A-labels (RFC 5891), no brackets, no zone.</summary>
+    /// <summary>The host as the resolver and TLS want it: lower case, U-labels as A-labels (RFC 5891), no brackets.</summary>
     /// <returns><see langword="null"/> when it has no A-label form.</returns>
     public static string? NormalizeHost(ReadOnlySpan<byte> host)
     {
         if (host.IndexOfAnyInRange((byte)0x80, (byte)0xFF) < 0)
         {
-            var ascii = Encoding.ASCII.GetString(host).ToLowerInvariant();
-            return ascii;
+            return Encoding.ASCII.GetString(host).ToLowerInvariant();
         }
 
         try
         {
-            return new System.Globalization.IdnMapping { UseStd3AsciiRules = false, AllowUnassigned = true }
+            var ascii = new IdnMapping { UseStd3AsciiRules = false, AllowUnassigned = true }
                 .GetAscii(new UTF8Encoding(false, true).GetString(host)).ToLowerInvariant();
+
+            // The mapping turns full-width forms into ASCII: U+FF0F becomes "/", U+FF20 "@", which would end the host elsewhere.
+            return ascii.AsSpan().IndexOfAnyExcept(s_asciiHostText) < 0 ? ascii : null;
         }
         catch (ArgumentException)
         {
@@ -89,7 +96,20 @@ public readonly record struct Authority(int HostStart, int HostLength, int Port,
         }
     }
 
+    // Octets above 0x7F are U-labels in UTF-8; they follow rarely, so ASCII is looked at first.
+    private static bool IsHost(ReadOnlySpan<byte> host)
+    {
+        var other = host.IndexOfAnyExcept(s_asciiHost);
+        while (other >= 0 && host[other] >= 0x80)
+        {
+            host = host[(other + 1)..];
+            other = host.IndexOfAnyExcept(s_asciiHost);
+        }
+
+        return other < 0;
+    }
+
+    // IPAddress also takes zones, prefixes and brackets, none of which may stand here (RFC 3986 §3.2.2; zones: RFC 6874, withdrawn by RFC 9844).
     private static bool IsIPv6Address(ReadOnlySpan<byte> text) =>
-        text.Length <= 64 && text.IndexOfAnyInRange((byte)0x80, (byte)0xFF) < 0
-        && IPAddress.TryParse(Encoding.ASCII.GetString(text), out var address) && address.AddressFamily == AddressFamily.InterNetworkV6;
+        text.Length <= 45 && text.IndexOfAnyExcept(s_ipv6) < 0 && text.Contains((byte)':') && IPAddress.IsValidUtf8(text);
 }

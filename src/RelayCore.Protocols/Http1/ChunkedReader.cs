@@ -35,7 +35,7 @@ public readonly record struct ChunkedStep(ChunkedStatus Status, int Consumed, in
 /// chunked-body = *chunk last-chunk trailer-section CRLF
 /// chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
 /// </code>
-/// Memory: none besides two fields. A size line or trailer section must be complete in one call, so the caller's buffer has to hold
+/// Memory: none besides three fields. A size line or trailer section must be complete in one call, so the caller's buffer has to hold
 /// <see cref="Http1Limits.MaxTrailerOctets"/>.
 /// </remarks>
 public struct ChunkedReader
@@ -46,12 +46,14 @@ public struct ChunkedReader
     private readonly Http1Limits _limits;
     private readonly bool _lenient;
     private State _state;
+    private int _excess; // octets of size lines beyond what is usual for the data they announce
     private long _remaining;
 
     /// <summary>A reader at the start of a body.</summary>
     /// <param name="limits">Bounds on size lines and trailers.</param>
     /// <param name="lenient">Whether white space behind a chunk size is accepted, as browsers do in responses.</param>
-    public ChunkedReader(Http1Limits limits, bool lenient) => (_limits, _lenient, _state, _remaining) = (limits, lenient, State.Size, 0);
+    public ChunkedReader(Http1Limits limits, bool lenient) => 
+        (_limits, _lenient, _state, _excess, _remaining) = (limits, lenient, State.Size, 0, 0);
 
     private enum State : byte
     {
@@ -150,11 +152,12 @@ public struct ChunkedReader
             }
 
             size = (size << 4) | (uint)digit;
-            if (at > _limits.MaxChunkLineOctets)
-            {
-                fault = Http1Fault.InvalidChunkSize;
-                return -1;
-            }
+        }
+
+        if (at > _limits.MaxChunkLineOctets)
+        {
+            fault = Http1Fault.InvalidChunkSize;
+            return -1;
         }
 
         if (at == rest.Length)
@@ -172,7 +175,7 @@ public struct ChunkedReader
         var lineFeed = rest[at..].IndexOf(LF);
         var line = lineFeed < 0 ? rest[at..] : rest.Slice(at, lineFeed);
         var carriageReturn = line.IndexOf(CR);
-        if (line.Length > _limits.MaxChunkLineOctets
+        if (at + line.Length > _limits.MaxChunkLineOctets
             || (carriageReturn >= 0 && carriageReturn != line.Length - 1)
             || (lineFeed >= 0 && carriageReturn < 0))
         {
@@ -187,6 +190,16 @@ public struct ChunkedReader
 
         var extension = FieldSyntax.TrimWhiteSpace(line[..carriageReturn]);
         if (extension.IsEmpty ? carriageReturn > 0 && !_lenient : extension[0] != ';' || FieldSyntax.IndexOfInvalidValueOctet(extension) >= 0)
+        {
+            fault = Http1Fault.InvalidChunkExtension;
+            return -1;
+        }
+
+        // Extensions in all are bounded too (RFC 9112 §7.1.1), so that one octet of data cannot cost a line of them for ever. Data pays for
+        // them, or long uploads with a signature in each chunk would run out.
+        const int usualLine = 32;
+        _excess = (int)Math.Max(0, _excess + at + lineFeed + 1 - usualLine - Math.Min(size, int.MaxValue / 2));
+        if (_excess > 4 * _limits.MaxChunkLineOctets)
         {
             fault = Http1Fault.InvalidChunkExtension;
             return -1;

@@ -9,10 +9,13 @@ namespace RelayCore.Protocols.Http1;
 /// </summary>
 public readonly struct HopByHop
 {
-    private readonly List<byte[]>? _nominated;
+    private readonly HashSet<byte[]>.AlternateLookup<ReadOnlySpan<byte>>? _nominated;
 
-    private HopByHop(bool close, bool keepAlive, bool upgrade, List<byte[]>? nominated) =>
-        (Close, KeepAlive, Upgrade, _nominated) = (close, keepAlive, upgrade, nominated);
+    private HopByHop(bool close, bool keepAlive, bool upgrade, HashSet<byte[]>? nominated)
+    {
+        (Close, KeepAlive, Upgrade) = (close, keepAlive, upgrade);
+        _nominated = nominated?.GetAlternateLookup<ReadOnlySpan<byte>>();
+    }
 
     /// <summary>The <c>close</c> option (RFC 9112 §9.6).</summary>
     public bool Close { get; }
@@ -27,7 +30,7 @@ public readonly struct HopByHop
     public static HopByHop Read(FieldSection fields)
     {
         var (close, keepAlive, upgrade) = (false, false, false);
-        List<byte[]>? nominated = null;
+        HashSet<byte[]>? nominated = null;
         for (var i = 0; i < fields.Count; i++)
         {
             // Proxy-Connection: keep-alive is what old clients of a proxy say for Connection.
@@ -51,9 +54,9 @@ public readonly struct HopByHop
                 {
                     upgrade = true;
                 }
-                else if (fields.Known(i) == KnownField.Connection && MayBeNominated(option) && nominated is not { Count: >= 32 })
+                else if (fields.Known(i) == KnownField.Connection && IsByNomination(KnownFields.Identify(option)))
                 {
-                    (nominated ??= []).Add(option.ToArray());
+                    (nominated ??= new(FieldNameComparer.Instance)).Add(option.ToArray());
                 }
             }
         }
@@ -64,30 +67,38 @@ public readonly struct HopByHop
     /// <summary>Whether a line stays on this connection. Transfer-Encoding goes on, because the coding is forwarded as it came.</summary>
     public bool Covers(FieldSection fields, int index) => fields.Known(index) switch
     {
-        KnownField.None or KnownField.Expect or KnownField.Trailer or KnownField.ContentType or KnownField.ContentEncoding => IsNominated(fields, index),
-        KnownField.Host or KnownField.ContentLength or KnownField.TransferEncoding => false,
-        _ => true,
+        KnownField.Connection or KnownField.ProxyConnection or KnownField.KeepAlive or KnownField.TE or KnownField.Upgrade
+            or KnownField.ProxyAuthorization or KnownField.ProxyAuthenticate or KnownField.Http2Settings => true,
+        var known => _nominated is { } nominated && IsByNomination(known) && nominated.Contains(fields.Name(index)),
     };
 
-    // Naming a field that decides framing or routing would let a sender make two servers disagree about the message.
-    private static bool MayBeNominated(ReadOnlySpan<byte> option) =>
-        KnownFields.Identify(option) is not (KnownField.Host or KnownField.ContentLength or KnownField.TransferEncoding or KnownField.Connection);
+    // Those above stay anyway. Naming a field that decides framing or routing would let a sender make two servers disagree about the message.
+    private static bool IsByNomination(KnownField field) => field is not (KnownField.Host or KnownField.ContentLength or KnownField.TransferEncoding
+        or KnownField.Connection or KnownField.ProxyConnection or KnownField.KeepAlive or KnownField.TE or KnownField.Upgrade
+        or KnownField.ProxyAuthorization or KnownField.ProxyAuthenticate or KnownField.Http2Settings);
 
-    private bool IsNominated(FieldSection fields, int index)
+    // A set, because a sender chooses how many names and lines there are and would otherwise make us compare each with each.
+    private sealed class FieldNameComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {
-        if (_nominated is null)
-        {
-            return false;
-        }
+        public static readonly FieldNameComparer Instance = new();
 
-        foreach (var name in _nominated)
+        public bool Equals(byte[]? x, byte[]? y) => FieldSyntax.NameEquals(x, y);
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => FieldSyntax.NameEquals(alternate, other);
+
+        public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate)
         {
-            if (Ascii.EqualsIgnoreCase(fields.Name(index), name))
+            var hash = default(HashCode); // seeded per process
+            foreach (var octet in alternate)
             {
-                return true;
+                hash.Add((byte)(octet | 0x20));
             }
+
+            return hash.ToHashCode();
         }
 
-        return false;
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
     }
 }

@@ -170,20 +170,21 @@ public static class Http1Framing
         chunked = false;
         for (var i = first; i >= 0; i = fields.IndexOf(KnownField.TransferEncoding, i + 1))
         {
-            var list = fields.Value(i);
-            var any = false;
-            while (FieldSyntax.TryTakeListMember(ref list, out var coding))
+            // Empty members, which lists may have elsewhere, are refused: nobody sends ", chunked" but to hide it from the next server.
+            for (var list = fields.Value(i); ;)
             {
-                any = true;
-                if (chunked || !IsTransferCoding(coding, out chunked))
+                var comma = list.IndexOf((byte)',');
+                if (chunked || !IsTransferCoding(FieldSyntax.TrimWhiteSpace(comma < 0 ? list : list[..comma]), out chunked))
                 {
                     return false;
                 }
-            }
 
-            if (!any)
-            {
-                return false;
+                if (comma < 0)
+                {
+                    break;
+                }
+
+                list = list[(comma + 1)..];
             }
         }
 

@@ -45,26 +45,23 @@ public static class Http1HeadReader
         while (true)
         {
             var found = source[lineStart..].IndexOf(LF);
+            var lineEnd = found < 0 ? source.Length : lineStart + found;
+            error = CheckBounds(lineStart, lineEnd, hasLineFeed: found >= 0, limits);
+            if (error.IsError)
+            {
+                return -1;
+            }
+
             if (found < 0)
             {
                 scanned = lineStart;
-                error = source.Length - lineStart > limits.MaxLineOctets ? new(Http1Fault.LineTooLong, lineStart)
-                    : source.Length > limits.MaxHeadOctets ? new(Http1Fault.HeadTooLarge, source.Length)
-                    : default;
-                return error.IsError ? -1 : 0;
+                return 0;
             }
 
-            var lineEnd = lineStart + found;
             var endsInCrLf = found > 0 && source[lineEnd - 1] == CR;
             if (!endsInCrLf && (allowed & Http1Repairs.BareLineFeed) == 0)
             {
                 error = new(Http1Fault.BareLineFeed, lineEnd);
-                return -1;
-            }
-
-            if (lineEnd + 1 > limits.MaxHeadOctets)
-            {
-                error = new(Http1Fault.HeadTooLarge, limits.MaxHeadOctets);
                 return -1;
             }
 
@@ -73,14 +70,18 @@ public static class Http1HeadReader
                 return lineEnd + 1;
             }
 
-            if (found > limits.MaxLineOctets)
-            {
-                error = new(Http1Fault.LineTooLong, lineStart);
-                return -1;
-            }
-
             lineStart = lineEnd + 1;
         }
+    }
+
+    // The octet that comes first decides, so that the answer does not depend on how the octets were cut into segments.
+    private static Http1Error CheckBounds(int lineStart, int lineEnd, bool hasLineFeed, Http1Limits limits)
+    {
+        var headTooLarge = lineEnd + (hasLineFeed ? 1 : 0) > limits.MaxHeadOctets;
+        return lineEnd - lineStart > limits.MaxLineOctets && (!headTooLarge || lineStart + limits.MaxLineOctets <= limits.MaxHeadOctets)
+            ? new(Http1Fault.LineTooLong, lineStart)
+            : headTooLarge ? new(Http1Fault.HeadTooLarge, limits.MaxHeadOctets)
+            : default;
     }
 
     /// <summary>Reads a complete request head into <paramref name="fields"/>.</summary>
@@ -97,8 +98,8 @@ public static class Http1HeadReader
         repairs = Http1Repairs.None;
         line = default;
         fields.Load(head);
-        var (end, next) = LineEnd(head, 0, ref repairs);
-        var error = ReadRequestLine(head[..end], allowed, ref repairs, out line);
+        var (end, next) = LineEnd(head, 0, allowed, ref repairs, out var error);
+        error = error.IsError ? error : ReadRequestLine(head[..end], allowed, ref repairs, out line);
         return error.IsError ? error : ReadFields(head, next, limits, allowed, fields, ref repairs);
     }
 
@@ -108,9 +109,10 @@ public static class Http1HeadReader
         ReadOnlySpan<byte> head, Http1Limits limits, Http1Repairs allowed, FieldSection fields, out Http1StatusLine line, out Http1Repairs repairs)
     {
         repairs = Http1Repairs.None;
+        line = default;
         fields.Load(head);
-        var (end, next) = LineEnd(head, 0, ref repairs);
-        var error = ReadStatusLine(head[..end], allowed, ref repairs, out line);
+        var (end, next) = LineEnd(head, 0, allowed, ref repairs, out var error);
+        error = error.IsError ? error : ReadStatusLine(head[..end], allowed, ref repairs, out line);
         return error.IsError ? error : ReadFields(head, next, limits, allowed, fields, ref repairs);
     }
 
@@ -124,14 +126,24 @@ public static class Http1HeadReader
         return ReadFields(section, 0, limits, allowed, fields, ref repairs);
     }
 
-    private static (int End, int Next) LineEnd(ReadOnlySpan<byte> head, int start, ref Http1Repairs repairs)
+    private static (int End, int Next) LineEnd(
+        ReadOnlySpan<byte> head, int start, Http1Repairs allowed, ref Http1Repairs repairs, out Http1Error error)
     {
-        var lineFeed = start + head[start..].IndexOf(LF);
-        if (lineFeed > start && head[lineFeed - 1] == CR)
+        error = default;
+        var found = head[start..].IndexOf(LF);
+        if (found < 0)
+        {
+            throw new ArgumentException("The head does not end in an empty line.", nameof(head));
+        }
+
+        var lineFeed = start + found;
+        if (found > 0 && head[lineFeed - 1] == CR)
         {
             return (lineFeed - 1, lineFeed + 1);
         }
 
+        // FindEnd has refused it already, but it may have been called with other repairs.
+        error = (allowed & Http1Repairs.BareLineFeed) == 0 ? new(Http1Fault.BareLineFeed, lineFeed) : default;
         repairs |= Http1Repairs.BareLineFeed;
         return (lineFeed, lineFeed + 1);
     }
@@ -242,9 +254,10 @@ public static class Http1HeadReader
 
         var reason = text[13..];
         var invalid = FieldSyntax.IndexOfInvalidValueOctet(reason);
-        if (invalid >= 0 && ((allowed & Http1Repairs.ControlOctets) == 0 || reason[invalid] is 0 or CR))
+        var fatal = invalid < 0 || (allowed & Http1Repairs.ControlOctets) == 0 ? invalid : reason.IndexOfAny((byte)0, CR);
+        if (fatal >= 0)
         {
-            return new(Http1Fault.MalformedStatusLine, 13 + invalid);
+            return new(Http1Fault.MalformedStatusLine, 13 + fatal);
         }
 
         repairs |= invalid >= 0 ? Http1Repairs.ControlOctets : Http1Repairs.None;
@@ -258,36 +271,33 @@ public static class Http1HeadReader
     private static Http1Error ReadFields(
         ReadOnlySpan<byte> head, int start, Http1Limits limits, Http1Repairs allowed, FieldSection fields, ref Http1Repairs repairs)
     {
-        var first = true;
-        for (var next = start; next < head.Length; first = false)
+        var before = -1; // Fields before the line above; a folded line continues that line, or goes with it when it was dropped.
+        for (var next = start; next < head.Length;)
         {
             start = next;
-            var before = repairs;
-            (var end, next) = LineEnd(head, start, ref repairs);
+            (var end, next) = LineEnd(head, start, allowed, ref repairs, out var error);
             var line = head[start..end];
-            if (line.IsEmpty)
+            if (line.IsEmpty || error.IsError)
             {
-                return default;
+                return error;
             }
 
             if (line[0] is (byte)' ' or (byte)'\t')
             {
-                var folding = Unfold(line, start, first, allowed, fields, ref repairs);
-                if (folding.IsError)
-                {
-                    return folding;
-                }
-
-                continue;
+                error = before < 0 ? new(Http1Fault.SpaceAfterStartLine, start)
+                    : Unfold(line, start, before == fields.Count, allowed, fields, ref repairs);
             }
-
-            if (fields.Count == limits.MaxFields)
+            else if (fields.Count == limits.MaxFields)
             {
-                return new(Http1Fault.TooManyFields, start);
+                error = new(Http1Fault.TooManyFields, start);
+            }
+            else
+            {
+                before = fields.Count;
+                var lineLength = next - start;
+                error = ReadField(line, start, lineLength, asReceived: lineLength == line.Length + 2, allowed, fields, ref repairs);
             }
 
-            var asReceived = repairs == before;
-            var error = ReadField(line, start, next - start, asReceived, allowed, fields, ref repairs);
             if (error.IsError)
             {
                 return error;
@@ -304,10 +314,10 @@ public static class Http1HeadReader
         var nameLength = colon;
         if (colon <= 0 || line[colon] != ':')
         {
-            var error = RepairName(line, start, colon, allowed, ref repairs, out colon, out nameLength);
-            if (error.IsError || nameLength == 0)
+            var malformed = RepairName(line, start, colon, allowed, ref repairs, out colon, out nameLength);
+            if (malformed.IsError || nameLength == 0)
             {
-                return error;
+                return malformed;
             }
 
             asReceived &= line[nameLength] == ':';
@@ -328,7 +338,19 @@ public static class Http1HeadReader
         var value = line[valueStart..valueEnd];
         var invalid = FieldSyntax.IndexOfInvalidValueOctet(value);
         fields.AddReceivedLine(start, asReceived ? lineLength : 0, nameLength, start + valueStart, value.Length);
-        return invalid < 0 ? default : RepairValue(value, start + valueStart, invalid, allowed, fields, ref repairs);
+        if (invalid < 0)
+        {
+            return default;
+        }
+
+        var repaired = value;
+        var error = RepairValue(ref repaired, start + valueStart, allowed, ref repairs);
+        if (!error.IsError && repaired != value)
+        {
+            fields.RepairValue(fields.Count - 1, repaired);
+        }
+
+        return error;
     }
 
     private static Http1Error RepairName(
@@ -339,7 +361,8 @@ public static class Http1HeadReader
         if (colon < 0)
         {
             repairs |= Http1Repairs.LineWithoutColon;
-            return (allowed & Http1Repairs.LineWithoutColon) != 0 ? default : new(Http1Fault.InvalidFieldName, start + Math.Max(firstNonToken, 0));
+            return (allowed & Http1Repairs.LineWithoutColon) == 0 ? new(Http1Fault.InvalidFieldName, start + Math.Max(firstNonToken, 0))
+                : CheckDropped(line, start, allowed, ref repairs);
         }
 
         var name = FieldSyntax.TrimWhiteSpace(line[..colon]);
@@ -350,20 +373,54 @@ public static class Http1HeadReader
             return (allowed & Http1Repairs.SpaceBeforeColon) != 0 ? default : new(Http1Fault.SpaceBeforeColon, start + firstNonToken);
         }
 
-        // A name such as "X-Foo[bar]" cannot be mistaken for framing; control octets and an empty name can.
+        // A name such as "X-Foo[bar]" cannot be mistaken for framing; control octets, an empty name and framing in disguise can.
         repairs |= Http1Repairs.FieldName;
         nameLength = colon;
-        return (allowed & Http1Repairs.FieldName) != 0 && colon > 0 && name.Length == colon && line[..colon].IndexOfAnyInRange((byte)0, (byte)0x1F) < 0
+        return (allowed & Http1Repairs.FieldName) != 0 && colon > 0 && name.Length == colon
+            && FieldSyntax.IndexOfInvalidValueOctet(name) < 0 && !name.Contains((byte)'\t') && !ResemblesFraming(name)
             ? default
             : new(Http1Fault.InvalidFieldName, start + Math.Max(firstNonToken, 0));
     }
 
-    private static Http1Error RepairValue(
-        ReadOnlySpan<byte> value, int offset, int invalid, Http1Repairs allowed, FieldSection fields, ref Http1Repairs repairs)
+    // What a reader that strips what it does not like (white space of Latin-1, say) would take for a field that decides framing.
+    private static bool ResemblesFraming(ReadOnlySpan<byte> name)
     {
-        if (value.Contains((byte)0))
+        const int longest = 17; // "Transfer-Encoding"
+        Span<byte> token = stackalloc byte[longest];
+        var length = 0;
+        foreach (var octet in name)
         {
-            return new(Http1Fault.InvalidFieldValue, offset + value.IndexOf((byte)0));
+            if (FieldSyntax.IsToken([octet]))
+            {
+                if (length == longest)
+                {
+                    return false;
+                }
+
+                token[length++] = octet;
+            }
+        }
+
+        return KnownFields.Identify(token[..length]) is KnownField.TransferEncoding or KnownField.ContentLength;
+    }
+
+    private static Http1Error CheckDropped(ReadOnlySpan<byte> line, int start, Http1Repairs allowed, ref Http1Repairs repairs)
+    {
+        var nul = line.IndexOf((byte)0);
+        var carriageReturn = line.IndexOf(CR);
+        repairs |= carriageReturn >= 0 ? Http1Repairs.BareCarriageReturn : Http1Repairs.None;
+        return nul >= 0 ? new(Http1Fault.InvalidFieldValue, start + nul)
+            : carriageReturn >= 0 && (allowed & Http1Repairs.BareCarriageReturn) == 0 ? new(Http1Fault.BareCarriageReturn, start + carriageReturn)
+            : default;
+    }
+
+    // Allocates only when CR has to be replaced.
+    private static Http1Error RepairValue(ref ReadOnlySpan<byte> value, int offset, Http1Repairs allowed, ref Http1Repairs repairs)
+    {
+        var nul = value.IndexOf((byte)0);
+        if (nul >= 0)
+        {
+            return new(Http1Fault.InvalidFieldValue, offset + nul);
         }
 
         var carriageReturn = value.IndexOf(CR);
@@ -377,11 +434,12 @@ public static class Http1HeadReader
             repairs |= Http1Repairs.BareCarriageReturn;
             var repaired = value.ToArray();
             repaired.AsSpan().Replace(CR, (byte)' ');
-            fields.RepairValue(fields.Count - 1, FieldSyntax.TrimWhiteSpace(repaired));
             value = repaired;
         }
 
-        if (FieldSyntax.IndexOfInvalidValueOctet(value) >= 0)
+        var invalid = FieldSyntax.IndexOfInvalidValueOctet(value);
+        value = FieldSyntax.TrimWhiteSpace(value);
+        if (invalid >= 0)
         {
             repairs |= Http1Repairs.ControlOctets;
             return (allowed & Http1Repairs.ControlOctets) != 0 ? default : new(Http1Fault.InvalidFieldValue, offset + invalid);
@@ -391,29 +449,27 @@ public static class Http1HeadReader
     }
 
     private static Http1Error Unfold(
-        ReadOnlySpan<byte> line, int start, bool first, Http1Repairs allowed, FieldSection fields, ref Http1Repairs repairs)
+        ReadOnlySpan<byte> line, int start, bool dropped, Http1Repairs allowed, FieldSection fields, ref Http1Repairs repairs)
     {
-        if (first || fields.Count == 0)
-        {
-            return new(Http1Fault.SpaceAfterStartLine, start);
-        }
-
         if ((allowed & Http1Repairs.ObsoleteFolding) == 0)
         {
             return new(Http1Fault.ObsoleteFolding, start);
         }
 
         repairs |= Http1Repairs.ObsoleteFolding;
-        var more = FieldSyntax.TrimWhiteSpace(line);
-        if (more.IndexOfAny((byte)0, CR) >= 0)
+        if (dropped)
         {
-            return new(Http1Fault.InvalidFieldValue, start);
+            return CheckDropped(line, start, allowed, ref repairs);
         }
 
-        // RFC 9112 §5.2 wants each fold replaced by SP; joining the pieces by one SP is the shortest such form.
-        var value = fields.Value(fields.Count - 1);
-        byte[] joined = [.. value, .. (value.IsEmpty || more.IsEmpty ? default : " "u8), .. more];
-        fields.RepairValue(fields.Count - 1, joined);
-        return default;
+        var more = FieldSyntax.TrimWhiteSpace(line);
+        var error = RepairValue(ref more, start + line.IndexOf(more), allowed, ref repairs);
+        if (!error.IsError)
+        {
+            // RFC 9112 §5.2 wants each fold replaced by SP; joining the pieces by one SP is the shortest such form.
+            fields.ExtendValue(fields.Count - 1, more);
+        }
+
+        return error;
     }
 }

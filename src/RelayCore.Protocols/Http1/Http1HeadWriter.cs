@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using RelayCore.Protocols.Fields;
 
 namespace RelayCore.Protocols.Http1;
@@ -130,18 +129,23 @@ public static class Http1HeadWriter
             at += WriteLine(destination, "TE"u8, "trailers"u8);
         }
 
-        var value = (options & ~ConnectionOptions.KeepAlive) switch
-        {
-            ConnectionOptions.None => "keep-alive",
-            ConnectionOptions.Close => "close",
-            ConnectionOptions.Upgrade => "Upgrade",
-            ConnectionOptions.TrailersAccepted => "TE",
-            ConnectionOptions.Upgrade | ConnectionOptions.TrailersAccepted => "Upgrade, TE",
-            ConnectionOptions.Close | ConnectionOptions.TrailersAccepted => "close, TE",
-            _ => "close",
-        };
-        Span<byte> octets = stackalloc byte[16];
-        var length = Encoding.ASCII.GetBytes(value, octets);
-        return at + WriteLine(destination[at..], "Connection"u8, octets[..length]);
+        // What stays on one connection must also be named there (RFC 9110 §7.6.1), whatever else is said.
+        var first = (options & ConnectionOptions.Close) != 0 ? "close"u8
+            : (options & ConnectionOptions.KeepAlive) != 0 ? "keep-alive"u8
+            : default;
+        Span<byte> value = stackalloc byte[32];
+        first.CopyTo(value);
+        var length = first.Length;
+        length += (options & ConnectionOptions.Upgrade) != 0 ? WriteOption(value, length, "Upgrade"u8) : 0;
+        length += (options & ConnectionOptions.TrailersAccepted) != 0 ? WriteOption(value, length, "TE"u8) : 0;
+        return at + WriteLine(destination[at..], "Connection"u8, value[..length]);
+    }
+
+    private static int WriteOption(Span<byte> value, int at, ReadOnlySpan<byte> option)
+    {
+        var separator = at == 0 ? default : ", "u8;
+        separator.CopyTo(value[at..]);
+        option.CopyTo(value[(at + separator.Length)..]);
+        return separator.Length + option.Length;
     }
 }

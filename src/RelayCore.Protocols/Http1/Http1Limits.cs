@@ -15,7 +15,10 @@ public sealed record Http1Limits
     /// <summary>Number of field lines. Default 1,000 (Apache httpd 100, nginx unbounded by count). Over it: 431 or 502.</summary>
     public int MaxFields { get; init; } = 1000;
 
-    /// <summary>Octets of one chunk-size line with extensions. Default 4 KiB (as haproxy and Go bound it). Over it: 400 or 502.</summary>
+    /// <summary>
+    /// Octets of one chunk-size line with extensions, line end excluded. Default 4 KiB (as haproxy and Go bound it); all lines of a body
+    /// together may exceed 32 octets and the data they announce by four times that. Over it: 400 or 502.
+    /// </summary>
     public int MaxChunkLineOctets { get; init; } = 4096;
 
     /// <summary>Octets of a trailer section. Default 16 KiB; at most what a receive buffer holds. Over it: 400 or 502.</summary>

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+
 namespace RelayCore.Protocols.Http1;
 
 /// <summary>Forms of a request target (RFC 9112 §3.2).</summary>
@@ -18,20 +21,23 @@ public enum RequestTargetForm : byte
 
 /// <summary>A request target taken apart: ranges within its octets.</summary>
 /// <param name="Form">The form.</param>
-/// <param name="IsSecure">Whether the scheme is https; absolute form only.</param>
+/// <param name="IsSecure">Whether the scheme is https or wss; absolute form only.</param>
 /// <param name="AuthorityStart">Where the authority begins, user information excluded.</param>
 /// <param name="AuthorityLength">Octets of the authority; 0 in origin and asterisk form.</param>
 /// <param name="PathStart">Where path and query begin.</param>
-/// <param name="PathLength">Octets of path and query; 0 when the absolute form has neither.</param>
+/// <param name="PathLength">Octets of path and query; 0 when the absolute form has neither. A query without path begins with "?".</param>
 /// <param name="HasUserInfo">Whether user information stood before the host (RFC 9110 §4.2.4).</param>
 public readonly record struct RequestTarget(
     RequestTargetForm Form, bool IsSecure, int AuthorityStart, int AuthorityLength, int PathStart, int PathLength, bool HasUserInfo)
 {
+    private static readonly SearchValues<byte> s_userInfo = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+,;=:"u8);
+
     /// <summary>Reads a request target.</summary>
     /// <param name="target">The octets between the two spaces of the request line.</param>
     /// <param name="method">The method, which decides the authority and asterisk forms.</param>
     /// <param name="result">The parts.</param>
-    /// <returns><see langword="false"/> when the octets have none of the four forms, or a scheme other than http and https.</returns>
+    /// <returns><see langword="false"/> when the octets have none of the four forms, or a scheme other than http, https, ws and wss.</returns>
     public static bool TryRead(ReadOnlySpan<byte> target, ReadOnlySpan<byte> method, out RequestTarget result)
     {
         result = default;
@@ -74,9 +80,12 @@ public readonly record struct RequestTarget(
         var userInfo = rest[..authorityLength].LastIndexOf((byte)'@') + 1;
         result = new(RequestTargetForm.Absolute, isSecure, start + userInfo, authorityLength - userInfo,
             start + authorityLength, rest.Length - authorityLength, userInfo > 0);
-        return Authority.TryRead(rest[userInfo..authorityLength], out _);
+        return (userInfo == 0 || IsUserInfo(rest[..(userInfo - 1)])) && Authority.TryRead(rest[userInfo..authorityLength], out _);
     }
 
+    // Browsers end the authority at a backslash and RFC 3986 does not: "http://a\@b/" names two hosts. Octets it may not have (§3.2.1) are refused.
+    private static bool IsUserInfo(ReadOnlySpan<byte> userInfo) => userInfo.IndexOfAnyExcept(s_userInfo) < 0;
+
     private static bool StartsWithScheme(ReadOnlySpan<byte> target, ReadOnlySpan<byte> scheme) =>
-        target.Length > scheme.Length && System.Text.Ascii.EqualsIgnoreCase(target[..scheme.Length], scheme);
+        target.Length > scheme.Length && Ascii.EqualsIgnoreCase(target[..scheme.Length], scheme);
 }
