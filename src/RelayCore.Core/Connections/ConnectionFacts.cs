@@ -88,6 +88,9 @@ public abstract class ConnectionFacts
     /// <summary>For the capture: where these facts were stored last.</summary>
     internal long StoredIn { get; set; } = -1;
 
+    /// <summary>For the capture: the offset within that place.</summary>
+    internal int StoredAt { get; set; } = -1;
+
     /// <summary>For the capture: the <see cref="Version"/> stored last.</summary>
     internal int StoredVersion { get; set; } = -1;
 }
