@@ -37,6 +37,9 @@ internal sealed class EngineContext
     /// <summary>Whether the engine is stopping: connections end with their present exchange.</summary>
     public bool IsDraining { get; set; }
 
+    /// <summary>Cancelled when running exchanges are given up.</summary>
+    public required CancellationToken Stopping { get; init; }
+
     public EngineLimits Limits => Options.Limits;
 }
 

@@ -24,6 +24,7 @@ public sealed class ProxyEngine : IAsyncDisposable
     private readonly List<Task> _accepting = [];
     private readonly ConcurrentDictionary<IPAddress, int> _perClient = new();
     private readonly ITimer _sweep;
+    private readonly CancellationTokenSource _stopping = new();
     private long _lastClient;
     private int _clients;
     private long _failures;
@@ -54,6 +55,7 @@ public sealed class ProxyEngine : IAsyncDisposable
             Codings = codings,
             Pipeline = options.Interceptors.Count == 0 ? InterceptorPipeline.None : new InterceptorPipeline(options.Interceptors),
             OwnEndPoints = own,
+            Stopping = _stopping.Token,
         };
         _sweep = time.CreateTimer(static state => ((ServerPool)state!).Sweep(), _context.Pool, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
@@ -129,6 +131,7 @@ public sealed class ProxyEngine : IAsyncDisposable
             await Task.Delay(TimeSpan.FromMilliseconds(20), _context.Time).ConfigureAwait(false);
         }
 
+        await _stopping.CancelAsync().ConfigureAwait(false);
         foreach (var session in _context.Sweeper.Snapshot().OfType<Http1Session>())
         {
             session.Abort();
@@ -149,6 +152,7 @@ public sealed class ProxyEngine : IAsyncDisposable
         await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
         await _sweep.DisposeAsync().ConfigureAwait(false);
         await _context.Sweeper.DisposeAsync().ConfigureAwait(false);
+        _stopping.Dispose();
     }
 
     private async Task AcceptAsync(ITransportListener listener)

@@ -242,6 +242,13 @@ public sealed partial class FlowRecorder
     /// <summary>Forgets the flow that was begun, as if it had never been; for a CONNECT whose tunnel is shown instead.</summary>
     public void Cancel()
     {
+        lock (_gate)
+        {
+            if (_active)
+            {
+                Free();
+            }
+        }
     }
 
     /// <summary>Ends the flow and stores it; the recorder is free afterwards.</summary>

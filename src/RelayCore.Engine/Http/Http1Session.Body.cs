@@ -189,7 +189,7 @@ internal sealed partial class Http1Session
         var request = _exchange.Request;
         if (_interceptors.Wants(Stage.RequestHead))
         {
-            var verdict = await _stages.RequestHeadAsync(_interceptors, _exchange, _stopping.Token).ConfigureAwait(false);
+            var verdict = await _stages.RequestHeadAsync(_interceptors, _exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
             {
                 return answered;
@@ -212,7 +212,7 @@ internal sealed partial class Http1Session
             }
 
             var body = new MessageBody(_data.WrittenMemory, request.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
-            var verdict = await _stages.BodyAsync(_interceptors, Stage.RequestBody, _exchange, body, _stopping.Token).ConfigureAwait(false);
+            var verdict = await _stages.BodyAsync(_interceptors, Stage.RequestBody, _exchange, body, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
             {
                 return answered;
@@ -339,7 +339,7 @@ internal sealed partial class Http1Session
 
         if (_interceptors.Wants(Stage.ResponseHead))
         {
-            var verdict = await _stages.ResponseHeadAsync(_interceptors, _exchange, _stopping.Token).ConfigureAwait(false);
+            var verdict = await _stages.ResponseHeadAsync(_interceptors, _exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
             {
                 return answered;
@@ -379,7 +379,7 @@ internal sealed partial class Http1Session
         }
 
         var body = new MessageBody(_data.WrittenMemory, response.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
-        var verdict = await _stages.BodyAsync(_interceptors, Stage.ResponseBody, _exchange, body, _stopping.Token).ConfigureAwait(false);
+        var verdict = await _stages.BodyAsync(_interceptors, Stage.ResponseBody, _exchange, body, _engine.Stopping).ConfigureAwait(false);
         if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
         {
             return answered;
@@ -520,7 +520,7 @@ internal sealed partial class Http1Session
                 await default(ThreadPoolHop);
             }
 
-            await _stages.ChunkAsync(_interceptors, sender, _exchange, data, isLast, pieces, sender == PeerRole.Client ? new() : _chunk, _stopping.Token).ConfigureAwait(false);
+            await _stages.ChunkAsync(_interceptors, sender, _exchange, data, isLast, pieces, sender == PeerRole.Client ? new() : _chunk, _engine.Stopping).ConfigureAwait(false);
         }
         else
         {
@@ -556,7 +556,7 @@ internal sealed partial class Http1Session
         {
             if (_interceptors.Wants(Stage.Trailers) && trailers.Count > 0)
             {
-                await _stages.TrailersAsync(_interceptors, _exchange, sender, trailers, _stopping.Token).ConfigureAwait(false);
+                await _stages.TrailersAsync(_interceptors, _exchange, sender, trailers, _engine.Stopping).ConfigureAwait(false);
             }
 
             output.Write("0\r\n"u8);

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Net.Security;
-using System.Text;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
@@ -9,7 +8,6 @@ using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
-using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
 using RelayCore.Protocols.Tls;
 
@@ -98,7 +96,7 @@ internal sealed partial class Http1Session
 
         var context = new ConnectContext { Host = host, Port = port, Request = _exchange.Request };
         context.Begin(_exchange.Id, _facts);
-        var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _stopping.Token).ConfigureAwait(false);
+        var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _engine.Stopping).ConfigureAwait(false);
         switch (verdict)
         {
             case Verdict.RedirectTarget redirect:
@@ -323,7 +321,7 @@ internal sealed partial class Http1Session
                 await default(ThreadPoolHop);
             }
 
-            var verdict = await _stages.FlowAsync(_interceptors, Stage.ClientHello, context, static (i, c, t) => i.OnClientHelloAsync(c, t), _stopping.Token).ConfigureAwait(false);
+            var verdict = await _stages.FlowAsync(_interceptors, Stage.ClientHello, context, static (i, c, t) => i.OnClientHelloAsync(c, t), _engine.Stopping).ConfigureAwait(false);
             decision = verdict is Verdict.Drop or Verdict.Abort ? InterceptDecision.Drop
                 : context.Decision != InterceptDecision.Default ? context.Decision : decision;
             target = verdict is Verdict.RedirectTarget redirect ? (redirect.Target.Host, redirect.Target.Port) : target;

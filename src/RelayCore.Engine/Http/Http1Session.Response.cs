@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
-using RelayCore.Core.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
@@ -83,12 +82,19 @@ internal sealed partial class Http1Session
         }
 
         _clientKeepsAlive &= (!isEarly || serverKeeps) && !_engine.IsDraining;
-        await (_responsePlan switch
+        switch (_responsePlan)
         {
-            BodyPlan.Transform => SendEditedResponseAsync(channel),
-            BodyPlan.Buffer => SendBufferedResponseAsync(channel),
-            _ => SendResponseAsync(channel),
-        }).ConfigureAwait(false);
+            case BodyPlan.Transform:
+                await SendEditedResponseAsync(channel).ConfigureAwait(false);
+                break;
+            case BodyPlan.Buffer:
+                await SendBufferedResponseAsync(channel).ConfigureAwait(false);
+                break;
+            default:
+                await SendResponseAsync(channel).ConfigureAwait(false);
+                break;
+        }
+
         _recorder.Stamp(TimingPoint.ResponseEnd, _engine.Time.GetTimestamp());
         return await FinishAsync(channel, serverKeeps).ConfigureAwait(false);
     }
@@ -145,7 +151,7 @@ internal sealed partial class Http1Session
                 await default(ThreadPoolHop);
             }
 
-            await _stages.InformationalAsync(_interceptors, _exchange, _exchange.Response, _stopping.Token).ConfigureAwait(false);
+            await _stages.InformationalAsync(_interceptors, _exchange, _exchange.Response, _engine.Stopping).ConfigureAwait(false);
         }
 
         // RFC 9110 §15.2: an HTTP/1.0 client knows no interim responses.

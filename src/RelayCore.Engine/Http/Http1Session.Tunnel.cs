@@ -4,7 +4,6 @@ using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
-using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
@@ -52,7 +51,7 @@ internal sealed partial class Http1Session
         {
             if (_interceptors.Wants(Stage.TunnelStart))
             {
-                var verdict = await _stages.FlowAsync(_interceptors, Stage.TunnelStart, tunnel, static (i, t, c) => i.OnTunnelStartAsync(t, c), _stopping.Token).ConfigureAwait(false);
+                var verdict = await _stages.FlowAsync(_interceptors, Stage.TunnelStart, tunnel, static (i, t, c) => i.OnTunnelStartAsync(t, c), _engine.Stopping).ConfigureAwait(false);
                 if (verdict is Verdict.Drop or Verdict.Abort)
                 {
                     fault = new("RC-POL-002", FaultStage.Tunnel, FaultKind.Policy, null, "tunnel refused by an interceptor");
@@ -242,7 +241,7 @@ internal sealed partial class Http1Session
 
             if (!isOpaque && _interceptors.Wants(Stage.TunnelChunk))
             {
-                await _stages.ChunkAsync(_interceptors, sender, tunnel, octets, isLast: false, pieces, chunk, _stopping.Token).ConfigureAwait(false);
+                await _stages.ChunkAsync(_interceptors, sender, tunnel, octets, isLast: false, pieces, chunk, _engine.Stopping).ConfigureAwait(false);
                 foreach (var piece in pieces)
                 {
                     await destination.SendAsync(piece).ConfigureAwait(false);

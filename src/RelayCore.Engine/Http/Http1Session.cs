@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using RelayCore.Core.Connections;
-using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Engine.Capture;
@@ -36,7 +35,6 @@ internal sealed partial class Http1Session : IDeadlined
     private readonly Exchange _exchange = new();
     private readonly BodyScanner _requestBody;
     private readonly BodyScanner _responseBody;
-    private readonly CancellationTokenSource _stopping = new();
     private DuplexTransport _client;
     private ReceiveBuffer _input;
     private byte[]? _output;
@@ -124,7 +122,6 @@ internal sealed partial class Http1Session : IDeadlined
             _input.Release(discard: true);
             ReleaseOutput();
             _engine.Store.Return(_recorder);
-            _stopping.Dispose();
         }
     }
 
