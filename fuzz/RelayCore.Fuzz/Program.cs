@@ -7,7 +7,12 @@ using SharpFuzz;
 // --replay TARGET FILE...             runs inputs once, for looking at a finding
 // --list                              names of the targets
 // Made on first use: instrumented code cannot run before afl has handed over its map.
-(string Name, Func<IFuzzTarget> Create)[] targets = [("http1-head", () => new Http1HeadTarget()), ("chunked", () => new ChunkedTarget())];
+(string Name, Func<IFuzzTarget> Create)[] targets =
+[
+    ("http1-head", () => new Http1HeadTarget()),
+    ("chunked", () => new ChunkedTarget()),
+    ("client-hello", () => new ClientHelloTarget()),
+];
 
 switch (args)
 {

@@ -23,27 +23,6 @@ public sealed class Http1HeadReaderTests
         "\0", "\u007F", "\u00A0", ",", "chunked", "gzip", "X-A: 1\r\n", "X-B:  2 \r\n", "X[c]: 3\r\n", "junk\r\n", " fold\r\n", "\r\n ", "Connection: X-A, close, TE\r\n", "Connection: host\r\n",
         "Proxy-Connection: keep-alive\r\n", "TE: trailers\r\n", "Upgrade: h2c\r\n", "\r\n\r\n");
 
-    public static TheoryData<string> Corpus(string target)
-    {
-        var data = new TheoryData<string>();
-        foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "corpora", target)).Order(StringComparer.Ordinal))
-        {
-            data.Add(Path.GetFileName(file));
-        }
-
-        return data;
-    }
-
-    [Theory]
-    [MemberData(nameof(Corpus), "http1-head")]
-    public void Read_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
-        new Http1HeadTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "http1-head", file)));
-
-    [Theory]
-    [MemberData(nameof(Corpus), "chunked")]
-    public void ReadChunked_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
-        new ChunkedTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "chunked", file)));
-
     [Fact]
     public void Read_HeadsOfRandomPieces_AgreesWithTheOracle() =>
         Gen.Select(Gen.Byte[0, 15], Gen.Byte, s_piece.Array[1, 14]).Sample(

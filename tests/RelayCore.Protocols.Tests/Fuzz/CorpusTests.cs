@@ -1,0 +1,34 @@
+using RelayCore.Fuzz;
+using Xunit;
+
+namespace RelayCore.Protocols.Tests.Fuzz;
+
+/// <summary>Runs every file of the fuzzing corpora, findings of the past among them, once.</summary>
+public sealed class CorpusTests
+{
+    public static TheoryData<string> Corpus(string target)
+    {
+        var data = new TheoryData<string>();
+        foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "corpora", target)).Order(StringComparer.Ordinal))
+        {
+            data.Add(Path.GetFileName(file));
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Corpus), "http1-head")]
+    public void Read_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new Http1HeadTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "http1-head", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "chunked")]
+    public void ReadChunked_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new ChunkedTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "chunked", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "client-hello")]
+    public void ReadClientHello_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new ClientHelloTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "client-hello", file)));
+}
