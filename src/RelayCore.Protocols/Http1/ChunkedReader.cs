@@ -52,7 +52,7 @@ public struct ChunkedReader
     /// <summary>A reader at the start of a body.</summary>
     /// <param name="limits">Bounds on size lines and trailers.</param>
     /// <param name="lenient">Whether white space behind a chunk size is accepted, as browsers do in responses.</param>
-    public ChunkedReader(Http1Limits limits, bool lenient) => 
+    public ChunkedReader(Http1Limits limits, bool lenient) =>
         (_limits, _lenient, _state, _excess, _remaining) = (limits, lenient, State.Size, 0, 0);
 
     private enum State : byte
