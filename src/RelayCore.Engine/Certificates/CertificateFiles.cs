@@ -17,11 +17,11 @@ internal sealed class CertificateFiles(string directory)
 
     public string Directory { get; } = Path.GetFullPath(directory);
 
-    public string Certificate => Path.Combine(Directory, "ca_cert.pem");
+    public string Certificate => Path.Combine(Directory, RootAuthority.CertificateFileName);
 
     public string CertificateDer => Path.Combine(Directory, "ca_cert.cer");
 
-    public string Key => Path.Combine(Directory, "ca_key.pem");
+    public string Key => Path.Combine(Directory, RootAuthority.KeyFileName);
 
     public string Metadata => Path.Combine(Directory, "ca_cert.json");
 

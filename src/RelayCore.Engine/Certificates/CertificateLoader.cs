@@ -14,6 +14,15 @@ internal static class CertificateLoader
     /// <exception cref="CertificateFileException">See the type; every reason is tested.</exception>
     public static X509Certificate2Collection LoadCertificates(string path, TimeProvider time)
     {
+        var certificates = ReadCertificates(path);
+        Check(path, certificates[0], time.GetUtcNow());
+        return certificates;
+    }
+
+    /// <summary>The same without judging them; at least one.</summary>
+    /// <exception cref="CertificateFileException">The file cannot be read, or has no certificate in it.</exception>
+    public static X509Certificate2Collection ReadCertificates(string path)
+    {
         var text = ReadText(path, CertificateRemedy);
         var certificates = new X509Certificate2Collection();
         try
@@ -25,13 +34,9 @@ internal static class CertificateLoader
             throw new CertificateFileException(path, "contains a certificate that cannot be read", CertificateRemedy, error);
         }
 
-        if (certificates.Count == 0)
-        {
-            throw new CertificateFileException(path, "has no certificate in PEM form in it", CertificateRemedy);
-        }
-
-        Check(path, certificates[0], time.GetUtcNow());
-        return certificates;
+        return certificates.Count != 0
+            ? certificates
+            : throw new CertificateFileException(path, "has no certificate in PEM form in it", CertificateRemedy);
     }
 
     /// <summary>The private key in <paramref name="path"/>, proved to belong to <paramref name="certificate"/>.</summary>

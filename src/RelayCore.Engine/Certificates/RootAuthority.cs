@@ -14,6 +14,12 @@ namespace RelayCore.Engine.Certificates;
 /// </remarks>
 public sealed class RootAuthority : IDisposable
 {
+    /// <summary>Name of the certificate in a data directory.</summary>
+    public const string CertificateFileName = "ca_cert.pem";
+
+    /// <summary>Name of its private key in a data directory.</summary>
+    public const string KeyFileName = "ca_key.pem";
+
     private const int ValidityYears = 10;
     internal static readonly TimeSpan Backdating = TimeSpan.FromDays(2); // clocks of phones and virtual machines lag
     private readonly Lock _signing = new();
@@ -133,6 +139,12 @@ public sealed class RootAuthority : IDisposable
         var certificates = CertificateLoader.LoadCertificates(certificatePath, time);
         return new(certificates, CertificateLoader.LoadKey(keyPath, certificates[0], certificatePath), certificatePath, keyPath, isNew: false);
     }
+
+    /// <summary>Reads the signing certificate of a file without judging whether it may sign, for whoever shows or trusts it.</summary>
+    /// <param name="path">PEM; the first certificate counts.</param>
+    /// <returns>The certificate; the caller disposes it.</returns>
+    /// <exception cref="CertificateFileException">The file cannot be read, or has no certificate in it.</exception>
+    public static X509Certificate2 ReadCertificate(string path) => CertificateLoader.ReadCertificates(path)[0];
 
     /// <inheritdoc />
     public void Dispose()
