@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace RelayCore.Protocols.Tls;
 
 /// <summary>
@@ -8,9 +6,6 @@ namespace RelayCore.Protocols.Tls;
 /// </summary>
 public sealed class ClientHello
 {
-    private const int MaxHostNameLength = 253; // RFC 1035 §2.3.4 without the root label and its dot
-    private const int MaxLabelLength = 63;
-
     internal ClientHello()
     {
     }
@@ -55,10 +50,10 @@ public sealed class ClientHello
     public required string? ServerName { get; init; }
 
     /// <summary>
-    /// Whether <see cref="ServerName"/> can be a DNS host name (RFC 6066 §3): 1 to 253 characters, labels of 1 to 63 letters, digits,
-    /// hyphens inside, or underscores (names in use have them), and neither an IP literal nor a trailing dot.
+    /// Whether <see cref="ServerName"/> is a DNS host name by <see cref="HostName.IsValid"/>, as RFC 6066 §3 demands: IP literals
+    /// and trailing dots are not.
     /// </summary>
-    public bool IsServerNameValid => ServerName is { } name && IsHostName(name);
+    public bool IsServerNameValid => ServerName is { } name && HostName.IsValid(name);
 
     /// <summary>Whether encrypted_client_hello is present. Browsers also send an empty promise of it, indistinguishable here from a real one (RFC 9849 §6.2).</summary>
     public bool HasEncryptedClientHello => HasExtension(TlsExtensions.EncryptedClientHello);
@@ -90,42 +85,6 @@ public sealed class ClientHello
 
     /// <summary>Whether ALPN offers <paramref name="protocol"/>, compared octet by octet.</summary>
     public bool OffersProtocol(string protocol) => Array.IndexOf(ApplicationProtocols, protocol) >= 0;
-
-    private static bool IsHostName(string name)
-    {
-        if (name.Length is 0 or > MaxHostNameLength || IPAddress.TryParse(name, out _))
-        {
-            return false;
-        }
-
-        foreach (var label in name.AsSpan().Split('.'))
-        {
-            if (!IsLabel(name.AsSpan(label)))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private static bool IsLabel(ReadOnlySpan<char> label)
-    {
-        if (label.Length is 0 or > MaxLabelLength || label[0] == '-' || label[^1] == '-')
-        {
-            return false;
-        }
-
-        foreach (var character in label)
-        {
-            if (!char.IsAsciiLetterOrDigit(character) && character is not ('-' or '_'))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
 
     private static bool ContainsGrease(ushort[] values)
     {
