@@ -45,8 +45,19 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     }
 
     /// <returns>The next line of captured output.</returns>
-    public async Task<string> ReadLineAsync(CancellationToken cancellationToken) =>
-        await _process.StandardOutput.ReadLineAsync(cancellationToken) ?? throw new BenchmarkException($"no output; {LastWords()}");
+    /// <exception cref="BenchmarkException">It ended without one, or none came within <paramref name="patience"/>.</exception>
+    public async Task<string> ReadLineAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _process.StandardOutput.ReadLineAsync(cancellationToken).AsTask().WaitAsync(patience, cancellationToken)
+                ?? throw new BenchmarkException($"no output; {LastWords()}");
+        }
+        catch (TimeoutException)
+        {
+            throw new BenchmarkException($"no output within {patience.TotalSeconds:0} s; {LastWords()}");
+        }
+    }
 
     /// <summary>What it printed last, for a message about why it failed.</summary>
     public string LastWords()

@@ -52,12 +52,28 @@ internal sealed class Testbed : IAsyncDisposable
         }
     }
 
-    /// <summary>A port nobody listened on a moment ago.</summary>
+    /// <summary>
+    /// A port nobody uses, below the range that the system gives to outgoing connections: in that range a client that polls a port
+    /// nobody listens on yet can meet itself there, and keep the server from binding it.
+    /// </summary>
     public static int FreePort()
     {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        for (var attempt = 0; attempt < 100; attempt++)
+        {
+            var port = Random.Shared.Next(20_000, 32_000);
+            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken; another one will be free.
+            }
+        }
+
+        throw new BenchmarkException("no free port was found between 20000 and 32000.");
     }
 
     /// <summary>Our own executable with a command, for generators and origins that run beside this process.</summary>
@@ -73,6 +89,11 @@ internal sealed class Testbed : IAsyncDisposable
             {
                 using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
                 await probe.ConnectAsync(IPAddress.Loopback, port, patience.Token);
+                if (process.HasEnded)
+                {
+                    throw new BenchmarkException($"another program listens on port {port}; {process.LastWords()}");
+                }
+
                 return;
             }
             catch (SocketException) when (!process.HasEnded)
@@ -146,9 +167,9 @@ internal sealed class Testbed : IAsyncDisposable
 
     private async Task StartUploadOriginAsync(CancellationToken cancellationToken)
     {
-        var origin = ChildProcess.Start(this, "upload-origin", Self("origin", "--certs", Certificates.Directory), captureOutput: true);
+        var origin = ChildProcess.Start(this, "upload-origin", Self("origin", "--certs", Certificates.Directory, "--http-port", $"{FreePort()}", "--https-port", $"{FreePort()}"), captureOutput: true);
         _origins.Add(origin);
-        using var ready = JsonDocument.Parse(await origin.ReadLineAsync(cancellationToken));
+        using var ready = JsonDocument.Parse(await origin.ReadLineAsync(s_timeToListen, cancellationToken));
         Uploads = (ready.RootElement.GetProperty("http").GetInt32(), ready.RootElement.GetProperty("https").GetInt32());
     }
 

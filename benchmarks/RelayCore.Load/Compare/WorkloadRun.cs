@@ -14,6 +14,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_timeToAnswer = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_timeToReport = TimeSpan.FromMinutes(15);
     private static int s_generators;
 
     public Task RunAsync(CancellationToken cancellationToken) => workload.Kind switch
@@ -116,7 +117,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         var tls = variant == "intercepted";
         await using var running = await peer.StartAsync(bed, workload.Setup(tls), cancellationToken);
         await using var generator = Generator("idle", running, tls, ["--connections", $"{options.IdleConnections}", "--hold", "5"]);
-        var report = JsonSerializer.Deserialize(await generator.ReadLineAsync(cancellationToken), ReportJson.Default.IdleReport)!;
+        var report = JsonSerializer.Deserialize(await generator.ReadLineAsync(s_timeToReport, cancellationToken), ReportJson.Default.IdleReport)!;
         return new(workload.Name, variant, peer.Name, round) { Idle = report };
     }
 
@@ -154,7 +155,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private async Task<LoadReport> GenerateAsync(RunningPeer? running, bool tls, string[] load, CancellationToken cancellationToken)
     {
         await using var generator = Generator("load", running, tls, load);
-        var report = JsonSerializer.Deserialize(await generator.ReadLineAsync(cancellationToken), ReportJson.Default.LoadReport)!;
+        var report = JsonSerializer.Deserialize(await generator.ReadLineAsync(s_timeToReport, cancellationToken), ReportJson.Default.LoadReport)!;
         if (load[0] == "--requests" && report.Requests < long.Parse(load[1], System.Globalization.CultureInfo.InvariantCulture))
         {
             throw new BenchmarkException($"only {report.Requests} of {load[1]} requests succeeded in {report.Seconds:0} s ({report.FirstError ?? "too slow"}).");

@@ -39,6 +39,7 @@ internal static class IdleCommand
     public static async Task<int> RunAsync(Arguments arguments, CancellationToken cancellationToken)
     {
         var hold = TimeSpan.FromSeconds(arguments.Number("--hold", 5));
+        var patience = TimeSpan.FromSeconds(arguments.Number("--patience", 300));
         var openers = (int)arguments.Integer("--openers", 32, smallest: 1);
         var options = LoadOptions.From(arguments) with { BufferOctets = 4096 };
         arguments.RejectRest();
@@ -47,12 +48,13 @@ internal static class IdleCommand
             throw new UsageException("idle makes one GET on each of its connections: --new-connections, --rate, --requests and --upload do not apply.");
         }
 
-        var report = await RunAsync(options, hold, openers, cancellationToken);
+        var report = await RunAsync(options, hold, patience, openers, cancellationToken);
         Console.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.IdleReport));
         return 0;
     }
 
-    private static async Task<IdleReport> RunAsync(LoadOptions options, TimeSpan hold, int openers, CancellationToken cancellationToken)
+    private static async Task<IdleReport> RunAsync(
+        LoadOptions options, TimeSpan hold, TimeSpan patience, int openers, CancellationToken cancellationToken)
     {
         var (plan, control) = (new LoadPlan(options), new LoadControl(0));
         var connections = new LoadConnection[options.Connections];
@@ -64,14 +66,14 @@ internal static class IdleCommand
         ProcessUsage? Sample() => options.Pid is { } pid ? ProcessTree.Sample(pid) : null;
         var before = Sample();
         var started = Stopwatch.GetTimestamp();
-        await ExchangeOnEachAsync(connections, openers, cancellationToken);
+        await ExchangeOnEachAsync(connections, openers, patience, cancellationToken);
         var openTime = Stopwatch.GetElapsedTime(started);
 
         var settled = Sample();
         await Task.Delay(hold, cancellationToken);
         var idle = Sample();
         var stillOpen = connections.Where(connection => connection.IsConnected).ToArray();
-        var answeredAgain = await ExchangeOnEachAsync(stillOpen, openers, cancellationToken);
+        var answeredAgain = await ExchangeOnEachAsync(stillOpen, openers, patience, cancellationToken);
         Array.ForEach(connections, connection => connection.Close());
         return new()
         {
@@ -88,19 +90,27 @@ internal static class IdleCommand
         };
     }
 
-    private static async Task<int> ExchangeOnEachAsync(LoadConnection[] connections, int openers, CancellationToken cancellationToken)
+    /// <summary>Makes a request on each; those under way when patience ends are broken off and count as failed, later ones are not made.</summary>
+    private static async Task<int> ExchangeOnEachAsync(LoadConnection[] connections, int openers, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var answered = 0;
-        await Parallel.ForEachAsync(
+        var (answered, isOver) = (0, false);
+        var all = Parallel.ForEachAsync(
             connections,
             new ParallelOptions { MaxDegreeOfParallelism = openers, CancellationToken = cancellationToken },
             async (connection, _) =>
             {
-                if (await connection.TryExchangeAsync())
+                if (!Volatile.Read(ref isOver) && await connection.TryExchangeAsync())
                 {
                     Interlocked.Increment(ref answered);
                 }
             });
+        if (await Task.WhenAny(all, Task.Delay(patience, cancellationToken)) != all)
+        {
+            Volatile.Write(ref isOver, true);
+            Array.ForEach(connections, connection => connection.Abort());
+        }
+
+        await all;
         return answered;
     }
 }

@@ -42,6 +42,7 @@ internal sealed class LoadConnection(LoadPlan plan, LoadControl control, Pacer? 
     private readonly long[] _faults = new long[Enum.GetValues<LoadFault>().Length];
     private Wire? _wire;
     private BodyCounter _body;
+    private int _status;
     private long _completed;
     private long _octets;
     private long _opened;
@@ -118,7 +119,7 @@ internal sealed class LoadConnection(LoadPlan plan, LoadControl control, Pacer? 
         {
             if (_wire is null && await ConnectAsync() is { } refused)
             {
-                return Fail(refused, $"{refused}: connection refused by the proxy");
+                return Fail(refused, $"CONNECT was answered with {_status}");
             }
 
             await SendAsync();
@@ -128,7 +129,7 @@ internal sealed class LoadConnection(LoadPlan plan, LoadControl control, Pacer? 
                 Close();
             }
 
-            return fault is null || Fail(fault.Value, $"{fault}: see the proxy's answer");
+            return fault is null || Fail(fault.Value, $"{fault}: status {_status}, {_body.ContentOctets} octets of content");
         }
         catch (AuthenticationException error)
         {
@@ -261,6 +262,7 @@ internal sealed class LoadConnection(LoadPlan plan, LoadControl control, Pacer? 
                 var status = MessageHead.TryRead(_buffer.AsSpan(0, filled), out var head);
                 if (status != OperationStatus.NeedMoreData || filled == _buffer.Length)
                 {
+                    _status = head.Status;
                     return (status == OperationStatus.Done && head.Status > 0 ? head : default, filled);
                 }
             }
