@@ -1,0 +1,114 @@
+namespace RelayCore.Load.Compare;
+
+/// <summary>How a workload is measured.</summary>
+internal enum WorkloadKind
+{
+    /// <summary>Rounds of load for a fixed time against peers that stay up.</summary>
+    Load,
+
+    /// <summary>A fresh start each round.</summary>
+    Start,
+
+    /// <summary>Memory before and after a number of small flows.</summary>
+    Flows,
+
+    /// <summary>Memory while one huge body passes.</summary>
+    HugeBody,
+
+    /// <summary>Memory with idle connections held open.</summary>
+    Idle,
+}
+
+/// <summary>Bounds RelayCore must hold (floor) and aims at (goal). Factors are by CPU-second against a peer of the same round.</summary>
+internal sealed record Targets
+{
+    public (double Floor, double? Goal)? TimesMitmdump { get; init; }
+
+    public (double Floor, double? Goal)? TimesHaproxy { get; init; }
+
+    public double? P99Ms { get; init; }
+
+    public (double Floor, double Goal)? FirstAnswerMs { get; init; }
+
+    public (double Floor, double Goal)? IdleRssMb { get; init; }
+
+    public (double Floor, double Goal)? KbPerFlow { get; init; }
+
+    /// <summary>Most the resident size may grow, in MiB.</summary>
+    public double? GrowthMib { get; init; }
+
+    /// <summary>Most that may be resident, in MiB.</summary>
+    public double? RssMib { get; init; }
+}
+
+/// <summary>One thing to measure.</summary>
+internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
+{
+    public const int CaptureMemoryMib = 256;
+
+    public static readonly Workload[] All =
+    [
+        new("w1", "plain HTTP GET 1 KB, keep-alive, 100 connections", WorkloadKind.Load)
+        {
+            Targets = new() { TimesMitmdump = (35, 50), TimesHaproxy = (0.7, 1.0), P99Ms = 20 },
+        },
+        new("w1r", "plain HTTP GET 1 KB, keep-alive, 100 connections, fixed rate of 500 requests a second", WorkloadKind.Load) { Rate = 500 },
+        new("w2", "intercepted HTTPS GET 1 KB, keep-alive, 64 connections", WorkloadKind.Load)
+        {
+            Tls = true, Connections = 64,
+            Targets = new() { TimesMitmdump = (26, 38), TimesHaproxy = (0.65, 0.95) },
+        },
+        new("w3", "intercepted HTTPS GET 1 KB, a new connection and full handshake each, 16 at once", WorkloadKind.Load)
+        {
+            Tls = true, Connections = 16, NewConnections = true,
+            Targets = new() { TimesMitmdump = (5, 7), TimesHaproxy = (0.5, 0.67) },
+        },
+        new("w4d", "100 MB downloads, intercepted, 2 connections", WorkloadKind.Load)
+        {
+            Tls = true, Connections = 2, Path = "/100m", ContentOctets = Testbed.LargeOctets, LargeBodies = true,
+            Targets = new() { TimesMitmdump = (2.3, null), TimesHaproxy = (0.8, 0.95) },
+        },
+        new("w5", "100 MB uploads, intercepted, 2 connections", WorkloadKind.Load)
+        {
+            Tls = true, Connections = 2, Path = "/upload", ContentOctets = Testbed.LargeOctets, LargeBodies = true, Upload = true,
+            Targets = new() { TimesMitmdump = (1.6, 2), TimesHaproxy = (0.55, 0.7) },
+        },
+        new("w9", "start and idle memory", WorkloadKind.Start)
+        {
+            Targets = new() { FirstAnswerMs = (300, 150), IdleRssMb = (80, 50) },
+        },
+        new("w10", "memory per captured flow of 1 KB", WorkloadKind.Flows) { Targets = new() { KbPerFlow = (2.5, 1.8) } },
+        new("mem-down", "memory while one huge body is downloaded", WorkloadKind.HugeBody)
+        {
+            Path = "/huge", LargeBodies = true, Targets = new() { GrowthMib = 64 },
+        },
+        new("mem-up", "memory while one huge body is uploaded", WorkloadKind.HugeBody)
+        {
+            Path = "/upload", LargeBodies = true, Upload = true, Targets = new() { GrowthMib = 64 },
+        },
+        new("mem-flows", "memory after many captured flows", WorkloadKind.Flows) { Targets = new() { RssMib = CaptureMemoryMib + 100 } },
+        new("mem-idle", "memory with idle keep-alive connections", WorkloadKind.Idle) { Targets = new() { RssMib = 600 } },
+    ];
+
+    public bool Tls { get; init; }
+
+    public int Connections { get; init; } = 100;
+
+    public bool NewConnections { get; init; }
+
+    public string Path { get; init; } = "/1k";
+
+    /// <summary>Octets of content in each request (upload) or response (download).</summary>
+    public long ContentOctets { get; init; } = Testbed.SmallOctets;
+
+    public bool Upload { get; init; }
+
+    /// <summary>Judged in MB instead of requests.</summary>
+    public bool LargeBodies { get; init; }
+
+    public double Rate { get; init; }
+
+    public Targets Targets { get; init; } = new();
+
+    public PeerSetup Setup(bool tls) => new(tls, Upload, LargeBodies, KeepFlows: Kind == WorkloadKind.Flows);
+}
