@@ -176,7 +176,15 @@ public sealed class ProxyEngine : IAsyncDisposable
                 return;
             }
 
-            Serve(client, listener.EndPoint);
+            try
+            {
+                Serve(client, listener.EndPoint);
+            }
+            catch (Exception e) // a defect of ours must not end the listener
+            {
+                Failed(e);
+                client.Reset();
+            }
         }
     }
 
@@ -211,13 +219,18 @@ public sealed class ProxyEngine : IAsyncDisposable
         catch (Exception e)
         {
             // A defect of ours ends one connection, not the proxy; it is counted and reported.
-            Interlocked.Increment(ref _failures);
-            OnInternalFailure?.Invoke(e);
+            Failed(e);
         }
         finally
         {
             Left(address);
         }
+    }
+
+    private void Failed(Exception exception)
+    {
+        Interlocked.Increment(ref _failures);
+        OnInternalFailure?.Invoke(exception);
     }
 
     private async Task RefuseAsync(DuplexTransport client, IPAddress address)

@@ -211,7 +211,7 @@ internal sealed partial class Http1Session
                 return null;
             }
 
-            var body = new MessageBody(_data.WrittenMemory, request.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
+            var body = new MessageBody(_data!.WrittenMemory, request.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
             var verdict = await _stages.BodyAsync(_interceptors, Stage.RequestBody, _exchange, body, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
             {
@@ -243,8 +243,9 @@ internal sealed partial class Http1Session
         return null;
     }
 
-    private ArrayBufferWriter<byte> _data = new(0);
-    private ArrayBufferWriter<byte> _raw = new(0);
+    // Bodies held whole; only while an actor needs one.
+    private ArrayBufferWriter<byte>? _data;
+    private ArrayBufferWriter<byte>? _raw;
 
     /// <summary>Holds the request body: its data in <see cref="_data"/>, its octets as received in <see cref="_bufferedRequest"/>.</summary>
     /// <returns>Whether it is whole.</returns>
@@ -298,10 +299,10 @@ internal sealed partial class Http1Session
 
     private void Collect(in ChunkedStep step, ReadOnlySpan<byte> source)
     {
-        _raw.Write(source[..step.Consumed]);
+        _raw!.Write(source[..step.Consumed]);
         if (step.Status == ChunkedStatus.Data)
         {
-            _data.Write(source.Slice(step.Start, step.Length));
+            _data!.Write(source.Slice(step.Start, step.Length));
         }
     }
 
@@ -365,7 +366,7 @@ internal sealed partial class Http1Session
         var response = _exchange.Response;
         var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
         var isWhole = await BufferResponseAsync(channel, limit).ConfigureAwait(false);
-        _bufferedResponse = _raw.WrittenMemory;
+        _bufferedResponse = _raw!.WrittenMemory;
         _responsePlan = BodyPlan.Buffer;
         if (!isWhole)
         {
@@ -378,7 +379,7 @@ internal sealed partial class Http1Session
             return null;
         }
 
-        var body = new MessageBody(_data.WrittenMemory, response.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
+        var body = new MessageBody(_data!.WrittenMemory, response.Fields.Get("Content-Encoding"), _engine.Codings, _engine.Limits.MaxBufferedBody);
         var verdict = await _stages.BodyAsync(_interceptors, Stage.ResponseBody, _exchange, body, _engine.Stopping).ConfigureAwait(false);
         if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
         {
@@ -444,7 +445,7 @@ internal sealed partial class Http1Session
         }
 
         _bufferedResponse = null;
-        (_data, _raw) = (new(0), new(0));
+        (_data, _raw) = (null, null);
         if (!_responseBody.IsComplete)
         {
             await RelayResponseBodyAsync(channel).ConfigureAwait(false);
