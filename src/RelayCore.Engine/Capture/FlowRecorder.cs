@@ -244,11 +244,15 @@ public sealed partial class FlowRecorder
     {
         lock (_gate)
         {
-            if (_active)
+            if (!_active)
             {
-                Free();
+                return;
             }
+
+            Free();
         }
+
+        _store.Listener?.FlowChanged(_id, FlowChange.Cancelled);
     }
 
     /// <summary>Ends the flow and stores it; the recorder is free afterwards.</summary>

@@ -22,6 +22,9 @@ public enum FlowChange : byte
 
     /// <summary>It is over, and there was no memory to store it.</summary>
     Lost,
+
+    /// <summary>It is not shown after all: what it carries is.</summary>
+    Cancelled,
 }
 
 /// <summary>Told about every change of every flow. Called on I/O threads: it must be short, never wait and never throw.</summary>

@@ -87,7 +87,7 @@ public sealed class EventLog : IFlowListener
     /// <inheritdoc/>
     void IFlowListener.FlowChanged(FlowId id, FlowChange change)
     {
-        var at = _time.GetUtcNow().UtcTicks;
+        var at = _time.GetTimestamp();
         TaskCompletionSource? arrived;
         lock (_gate)
         {
@@ -96,7 +96,7 @@ public sealed class EventLog : IFlowListener
                 Add(new() { Kind = EntryKind.FlowEvent, Change = change, Flow = id, At = at });
             }
 
-            if (change is not (FlowChange.Started or FlowChange.Lost))
+            if (change is not (FlowChange.Started or FlowChange.Lost or FlowChange.Cancelled))
             {
                 Add(new() { Kind = EntryKind.Flow, Change = change, Flow = id, At = at });
             }
@@ -178,7 +178,8 @@ public sealed class EventLog : IFlowListener
             return new(number, entry.Name!, entry.Payload);
         }
 
-        var (id, change, at) = (entry.Flow.ToString(), entry.Change, entry.At);
+        var (id, change) = (entry.Flow.ToString(), entry.Change);
+        var at = (_time.GetUtcNow() - _time.GetElapsedTime(entry.At)).UtcTicks;
         if (entry.Kind == EntryKind.Flow)
         {
             return _flows.Get(entry.Flow, MaxContent) is { } flow
@@ -197,6 +198,7 @@ public sealed class EventLog : IFlowListener
             FlowChange.Started => "started",
             FlowChange.Response => "headers_received",
             FlowChange.Completed => "completed",
+            FlowChange.Cancelled => "cancelled",
             _ => "errored",
         };
         return new(number, "flow-event", Json(x => Write(x, name, id, at, reason)));
@@ -232,7 +234,7 @@ public sealed class EventLog : IFlowListener
         public string? Name;
         public byte[]? Payload;
         public FlowId Flow;
-        public long At;
+        public long At; // monotonic
         public EntryKind Kind;
         public FlowChange Change;
     }
