@@ -116,11 +116,19 @@ public sealed partial class FlowRecorder
         AppendBody((int)sender + 2, octets);
     }
 
-    /// <summary>Says that everything received of a body until now was sent as it came; <see cref="BodySent"/> goes on from there.</summary>
-    public void SentSoFar(PeerRole sender)
+    /// <summary>
+    /// Says that everything received of a body until now was sent as it came; <see cref="BodySent"/> goes on from there. Counts once, before
+    /// the first <see cref="BodySent"/>.
+    /// </summary>
+    /// <param name="sender">Whose body.</param>
+    /// <param name="butLast">Octets received last that were not sent as they came: the piece being edited, when it was recorded already.</param>
+    public void SentSoFar(PeerRole sender, long butLast = 0)
     {
         ref var sent = ref _bodies[(int)sender + 2];
-        (sent.IsUsed, sent.Prefix) = (true, _bodies[(int)sender].Total);
+        if (!sent.IsUsed)
+        {
+            (sent.IsUsed, sent.Prefix) = (true, Math.Max(0, _bodies[(int)sender].Total - butLast));
+        }
     }
 
     /// <summary>Says how many octets a body has that is not shown to the recorder, or adds to them.</summary>

@@ -175,8 +175,8 @@ public sealed class FlowStoreTests
         recorder.Request(Shop, RequestHead, Http1Repairs.None);
         recorder.Response(ResponseHead, Http1Repairs.None);
         recorder.Body(PeerRole.Server, "one "u8);
-        recorder.SentSoFar(PeerRole.Server);
         recorder.Body(PeerRole.Server, "two"u8);
+        recorder.SentSoFar(PeerRole.Server, butLast: 3);
         recorder.BodySent(PeerRole.Server, "2"u8);
         recorder.End(CloseReason.Completed, null, null, TimeProvider.System.GetTimestamp());
 
