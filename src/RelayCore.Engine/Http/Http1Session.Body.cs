@@ -19,6 +19,7 @@ internal sealed partial class Http1Session
     private Task? _pump;
     private volatile FlowFault? _pumpFault;
     private volatile bool _pumpStops;
+    private readonly bool[] _isBodyEdited = new bool[2];
     private ReadOnlyMemory<byte>? _bufferedRequest;
     private ReadOnlyMemory<byte>? _bufferedResponse;
 
@@ -521,7 +522,13 @@ internal sealed partial class Http1Session
                 await default(ThreadPoolHop);
             }
 
-            await _stages.ChunkAsync(_interceptors, sender, _exchange, data, isLast, pieces, sender == PeerRole.Client ? new() : _chunk, _engine.Stopping).ConfigureAwait(false);
+            var isEdited = await _stages.ChunkAsync(
+                _interceptors, sender, _exchange, data, isLast, pieces, sender == PeerRole.Client ? new() : _chunk, _engine.Stopping).ConfigureAwait(false);
+            if (isEdited && !_isBodyEdited[(int)sender])
+            {
+                _isBodyEdited[(int)sender] = true;
+                _recorder.SentSoFar(sender, butLast: data.Length);
+            }
         }
         else
         {
@@ -536,7 +543,7 @@ internal sealed partial class Http1Session
                 continue;
             }
 
-            if (_interceptors.Wants(stage))
+            if (_isBodyEdited[(int)sender])
             {
                 _recorder.BodySent(sender, piece.Span);
             }
@@ -614,7 +621,6 @@ internal sealed partial class Http1Session
                 respond.Body.Length.ToString(System.Globalization.CultureInfo.InvariantCulture)));
         }
 
-        _exchange.HasResponse = true;
         _responseHop = HopByHop.Read(response.Fields);
         _responseFraming = new(BodyFramingKind.Length, respond.Body.Length);
         var isRead = _requestBody.IsComplete && _pump is null or { IsCompleted: true };
@@ -623,6 +629,7 @@ internal sealed partial class Http1Session
         var length = WriteResponseHead(body.Length, OptionsForClient());
         body.Span.CopyTo(_output.AsSpan(length));
         RecordGenerated(_output.AsSpan(0, length + body.Length).ToArray());
+        _exchange.HasResponse = true;
         _responseStarted = true;
         _at = At.Client;
         await SendToClientAsync(_output.AsMemory(0, length + body.Length)).ConfigureAwait(false);

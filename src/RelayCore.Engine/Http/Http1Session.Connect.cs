@@ -200,13 +200,15 @@ internal sealed partial class Http1Session
         return server with { Pending = fromServer, PendingBuffer = buffer, ServerSpokeFirst = true, PendingClient = first };
     }
 
-    private async ValueTask<bool> IsDoneWithinAsync(Task task, TimeSpan delay)
+    /// <summary>Waits for a receive, but no longer than a delay; the sweeper keeps the time, so that a common CONNECT costs no timer.</summary>
+    private async ValueTask<bool> IsDoneWithinAsync(Task<int> receiving, TimeSpan delay)
     {
-        using var cancellation = new CancellationTokenSource();
-        var timer = Task.Delay(delay, _engine.Time, cancellation.Token);
-        var done = await Task.WhenAny(task, timer).ConfigureAwait(false);
-        await cancellation.CancelAsync().ConfigureAwait(false);
-        return done == task;
+        var silence = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _silence, silence);
+        ArmClient(Wait.Silence, delay);
+        var done = await Task.WhenAny(receiving, silence.Task).ConfigureAwait(false);
+        ArmClient(Wait.Tunnel, _engine.Limits.TunnelIdleTimeout);
+        return done == receiving;
     }
 
     /// <summary>Tells TLS, HTTP/1 and anything else apart; receives more while that is open.</summary>

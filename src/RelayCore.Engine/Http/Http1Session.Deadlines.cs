@@ -11,6 +11,7 @@ internal sealed partial class Http1Session
     private long _serverDeadline;
     private long _totalDeadline;
     private int _expired;
+    private TaskCompletionSource? _silence;
 
     /// <summary>What the session waits for.</summary>
     private enum Wait
@@ -52,6 +53,9 @@ internal sealed partial class Http1Session
 
         /// <summary>The engine stops.</summary>
         Stopping,
+
+        /// <summary>The first octet of a tunnel; a silent client is not late, the server may be the one to speak.</summary>
+        Silence,
 
         /// <summary>The client reset its connection while the server was waited for.</summary>
         ClientReset,
@@ -122,6 +126,10 @@ internal sealed partial class Http1Session
             case Wait.Handshake:
                 Expire(wait);
                 _client.Reset();
+                break;
+
+            case Wait.Silence:
+                Volatile.Read(ref _silence)?.TrySetResult();
                 break;
 
             default:

@@ -40,6 +40,7 @@ internal sealed partial class Http1Session
     private async ValueTask<Next> ServeRequestAsync(int headLength)
     {
         (_expired, _responseStarted, _pump, _pumpFault, _pumpStops, _bufferedRequest) = (0, false, null, null, false, null);
+        _isBodyEdited.AsSpan().Clear();
         BeginFlow(FlowKind.Http);
         if (ReadRequest(headLength) is { } fault)
         {

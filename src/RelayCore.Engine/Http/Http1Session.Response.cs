@@ -393,8 +393,18 @@ internal sealed partial class Http1Session
     {
         var end = octets.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
         _recorder.Mark(FlowMarks.ResponseGenerated);
-        _recorder.Response(octets.AsSpan(0, end), Http1Repairs.None);
-        _recorder.Body(PeerRole.Server, octets.AsSpan(end));
+        if (_exchange.HasResponse)
+        {
+            // The server did answer: its answer stays as received, ours is what was sent.
+            _recorder.ResponseSent(octets.AsSpan(0, end));
+            _recorder.BodySent(PeerRole.Server, octets.AsSpan(end));
+        }
+        else
+        {
+            _recorder.Response(octets.AsSpan(0, end), Http1Repairs.None);
+            _recorder.Body(PeerRole.Server, octets.AsSpan(end));
+        }
+
         _recorder.Stamp(TimingPoint.ResponseHead, _engine.Time.GetTimestamp());
         _recorder.Stamp(TimingPoint.ResponseEnd, _engine.Time.GetTimestamp());
     }

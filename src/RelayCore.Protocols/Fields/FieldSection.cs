@@ -17,8 +17,8 @@ public sealed class FieldSection
     // A section lives as long as its connection: one large head must not pin its memory for all the small ones that follow.
     private const int RetainedOctets = 64 * 1024;
 
-    private byte[] _octets = new byte[InitialOctets];
-    private Line[] _lines = new Line[16];
+    private byte[] _octets = [];
+    private Line[] _lines = [];
     private List<FieldChange>? _changes;
     private int _length;
 
@@ -57,7 +57,7 @@ public sealed class FieldSection
         _changes?.Clear();
         if (_octets.Length > RetainedOctets)
         {
-            _octets = new byte[InitialOctets];
+            _octets = [];
         }
     }
 
@@ -71,7 +71,7 @@ public sealed class FieldSection
     {
         if (Count == _lines.Length)
         {
-            Array.Resize(ref _lines, Count * 2);
+            Array.Resize(ref _lines, Math.Max(16, Count * 2));
         }
 
         _lines[Count++] = new Line
@@ -320,7 +320,7 @@ public sealed class FieldSection
     {
         if (Count == _lines.Length)
         {
-            Array.Resize(ref _lines, Count * 2);
+            Array.Resize(ref _lines, Math.Max(16, Count * 2));
         }
 
         Array.Copy(_lines, index, _lines, index + 1, Count - index);
@@ -347,7 +347,7 @@ public sealed class FieldSection
     {
         if (length > _octets.Length)
         {
-            Array.Resize(ref _octets, Math.Max(length, _octets.Length * 2));
+            Array.Resize(ref _octets, Math.Max(Math.Max(length, InitialOctets), _octets.Length * 2));
         }
     }
 
