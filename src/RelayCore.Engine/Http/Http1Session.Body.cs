@@ -614,6 +614,7 @@ internal sealed partial class Http1Session
             }
         }
 
+        response.Fields.ClearChanges();
         var hasBody = respond.Status is not (204 or 304) && !_exchange.Request.MethodOctets.SequenceEqual("HEAD"u8);
         if (respond.Status is not (204 or 304))
         {

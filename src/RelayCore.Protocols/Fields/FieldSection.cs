@@ -277,6 +277,9 @@ public sealed class FieldSection
         _changes?.RemoveRange(saved.ChangeCount, _changes.Count - saved.ChangeCount);
     }
 
+    /// <summary>Forgets the log, not the edits; for messages the proxy makes itself.</summary>
+    public void ClearChanges() => _changes?.Clear();
+
     /// <summary>Logs an edit of the start line, made by the owner of this section.</summary>
     public void Log(string name, string? before, string? after) => (_changes ??= []).Add(new(name, before, after));
 
