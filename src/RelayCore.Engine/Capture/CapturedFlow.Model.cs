@@ -74,6 +74,35 @@ public sealed partial class CapturedFlow
         };
     }
 
+    /// <summary>What there is of a body, without making anything of it.</summary>
+    /// <param name="sender">Whose.</param>
+    /// <param name="sent">As sent after an actor changed it, or as received; <see langword="null"/> for as sent when there is that.</param>
+    /// <returns><see langword="null"/> when nothing was changed and <paramref name="sent"/> is asked for.</returns>
+    public CapturedBody? Body(PeerRole sender, bool? sent)
+    {
+        var bodies = FlowFacts.Read(View).Bodies;
+        var isSent = sent ?? bodies[(int)sender + 2].IsUsed;
+        if (isSent && !bodies[(int)sender + 2].IsUsed)
+        {
+            return null;
+        }
+
+        var facts = bodies[(int)sender + (isSent ? 2 : 0)];
+        var contents = new RecordContents(_sections.Span);
+        var section = (sender, isSent) switch
+        {
+            (PeerRole.Client, false) => contents.Request,
+            (PeerRole.Client, true) => contents.FinalRequest,
+            (_, false) => contents.Response,
+            _ => contents.FinalResponse,
+        };
+        var head = section.IsEmpty ? [] : sender == PeerRole.Client ? new RequestContents(section).Head : new ResponseContents(section).Head;
+        var fields = HeadText.Fields(head, hasStartLine: true);
+        var (size, captured) = (facts.Total + facts.Prefix, BodyLength(sender, isSent));
+        return new(
+            isSent, size, captured, facts.IsTruncated || captured < size, HeadText.List(fields, "content-type"), HeadText.List(fields, "content-encoding"));
+    }
+
     private static string Time(long microseconds) =>
         DateTime.UnixEpoch.AddTicks(microseconds * 10).ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 
@@ -411,3 +440,12 @@ public sealed partial class CapturedFlow
 
     private static long? Known(long value) => value < 0 ? null : value;
 }
+
+/// <summary>What there is of a body.</summary>
+/// <param name="IsSent">As sent after an actor changed it, or as received.</param>
+/// <param name="Size">Octets on the wire, transfer coding removed.</param>
+/// <param name="Captured">Octets that can be read.</param>
+/// <param name="IsTruncated">Whether that is not all.</param>
+/// <param name="ContentType">Content-Type; <see langword="null"/> without.</param>
+/// <param name="ContentEncoding">Content-Encoding; <see langword="null"/> without.</param>
+public readonly record struct CapturedBody(bool IsSent, long Size, long Captured, bool IsTruncated, string? ContentType, string? ContentEncoding);
