@@ -44,6 +44,10 @@ public sealed partial class FlowStore
         return null;
     }
 
+    /// <summary>Lists flows, running and finished, newest first by id and each once, as far as it is enumerated.</summary>
+    /// <param name="query">Which; its limit and offset are the caller's.</param>
+    public IEnumerable<FlowSummary> List(FlowQuery query) => new FlowSearch(query, Recorders(), Slabs, Find).Run();
+
     private static CapturedFlow? Copy(Slab slab, int slot)
     {
         var view = slab.View(slot);
@@ -65,6 +69,7 @@ public sealed partial class FlowStore
             var next = slabs.Length;
             foreach (var slab in _slabs)
             {
+                // A slab without flows has the empty id for both bounds and is found by nobody.
                 slabs[--next] = (slab, slab.Count, slab.MinId, slab.MaxId);
             }
 
