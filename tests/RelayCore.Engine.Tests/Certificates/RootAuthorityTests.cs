@@ -91,7 +91,8 @@ public sealed partial class RootAuthorityTests : IDisposable
 
                 looked.TrySetResult();
             }
-        }) { IsBackground = true };
+        });
+        watcher.IsBackground = true;
         watcher.Start();
         try
         {
