@@ -1,9 +1,12 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
+using Microsoft.Win32.SafeHandles;
 using RelayCore.Engine.Certificates;
 using Xunit;
 
@@ -69,45 +72,64 @@ public sealed partial class RootAuthorityTests : IDisposable
         Directory.CreateDirectory(data, (UnixFileMode)0x1FF); // a loose directory, so that only the files' own modes protect
         using var stop = new CancellationTokenSource();
         var (looked, seen) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), 0);
-        var exposed = new List<string>();
+        var exposed = new ConcurrentBag<string>();
         var watcher = new Thread(() =>
         {
             while (!stop.IsCancellationRequested)
             {
                 foreach (var file in Directory.EnumerateFiles(data))
                 {
-                    try
+                    if (Content(file).Contains("PRIVATE KEY", StringComparison.Ordinal))
                     {
-                        var octets = File.ReadAllText(file);
-                        if (octets.Contains("PRIVATE KEY", StringComparison.Ordinal))
+                        seen++;
+                        if (IsExposed(file))
                         {
-                            seen++;
-                            if ((File.GetUnixFileMode(file) & (UnixFileMode)0x3F) != 0)
-                            {
-                                exposed.Add(file);
-                            }
+                            exposed.Add(file);
                         }
-                    }
-                    catch (IOException)
-                    {
-                        // gone, or being written
                     }
                 }
 
                 looked.TrySetResult();
             }
         });
+        watcher.IsBackground = true;
         watcher.Start();
-        await looked.Task;
-        for (var round = 0; round < 50; round++)
+        try
         {
-            (await RootAuthority.GenerateAsync(data, force: true, _time, Cancellation)).Dispose();
+            await looked.Task;
+            for (var round = 0; round < 50; round++)
+            {
+                (await RootAuthority.GenerateAsync(data, force: true, TimeProvider.System, Cancellation)).Dispose();
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            watcher.Join();
         }
 
-        await stop.CancelAsync();
-        watcher.Join();
         Assert.Empty(exposed);
         Assert.True(seen > 0, "the watcher never saw a key");
+
+        // Opened past FileStream, whose advisory locks would get in the writer's way.
+        static string Content(string path)
+        {
+            using var handle = new SafeFileHandle(Open(path, 0), ownsHandle: true);
+            var octets = new byte[4096];
+            return handle.IsInvalid ? "" : Encoding.Latin1.GetString(octets, 0, RandomAccess.Read(handle, octets, 0));
+        }
+
+        static bool IsExposed(string path)
+        {
+            try
+            {
+                return (File.GetUnixFileMode(path) & (UnixFileMode)0x3F) != 0;
+            }
+            catch (FileNotFoundException)
+            {
+                return false;
+            }
+        }
     }
 
     [Fact]
@@ -333,6 +355,9 @@ public sealed partial class RootAuthorityTests : IDisposable
             File.SetUnixFileMode(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "setfsuid")]
     private static partial int SetFileSystemUser(uint user);
