@@ -110,12 +110,13 @@ public sealed class EventLog : IFlowListener
 
     /// <summary>Reads events until cancelled.</summary>
     /// <param name="after">Number of the last event already seen; <see cref="LastNumber"/> for new ones only, 0 for all that are kept.</param>
+    /// <param name="summaries">Whether a changed flow comes as <c>flow-summary</c>, the line of a list, instead of as a whole <c>flow</c>.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <remarks>
     /// A gap comes as an event <c>lagged</c> with <c>{"from","to","missed"}</c>. A number this log never gave (of an earlier run) is answered
     /// by <c>lagged</c> with <c>"reason":"unknown_number"</c>, and reading goes on with the oldest event kept.
     /// </remarks>
-    public async IAsyncEnumerable<LogEvent> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<LogEvent> ReadAsync(long after, bool summaries = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var next = Math.Max(0, after) + 1;
         var batch = new Entry[BatchSize];
@@ -143,7 +144,7 @@ public sealed class EventLog : IFlowListener
             for (var i = 0; i < count; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                yield return Make(first + i, batch[i]);
+                yield return Make(first + i, batch[i], summaries);
             }
 
             next = first + count;
@@ -171,7 +172,7 @@ public sealed class EventLog : IFlowListener
         }
     }
 
-    private LogEvent Make(long number, in Entry entry)
+    private LogEvent Make(long number, in Entry entry, bool summaries)
     {
         if (entry.Kind == EntryKind.Payload)
         {
@@ -180,6 +181,13 @@ public sealed class EventLog : IFlowListener
 
         var (id, change) = (entry.Flow.ToString(), entry.Change);
         var at = (_time.GetUtcNow() - _time.GetElapsedTime(entry.At)).UtcTicks;
+        if (entry.Kind == EntryKind.Flow && summaries)
+        {
+            return _flows.Summarize(entry.Flow) is { } summary
+                ? new(number, "flow-summary", JsonSerializer.SerializeToUtf8Bytes(summary, FlowJson.Default.FlowSummary))
+                : new(number, "flow-event", Json(x => Write(x, "evicted", id, at, null)));
+        }
+
         if (entry.Kind == EntryKind.Flow)
         {
             return _flows.Get(entry.Flow, MaxContent) is { } flow

@@ -49,6 +49,13 @@ public sealed class FlowService(FlowStore store, IContentCodings codings)
         return flow?.ToFlow(codings, maxContent);
     }
 
+    /// <summary>The line of a list for one flow; <see langword="null"/> when it is unknown or gone.</summary>
+    public FlowSummary? Summarize(FlowId id)
+    {
+        using var flow = store.Find(id);
+        return flow?.ToSummary();
+    }
+
     /// <summary>Opens a body as it was on the wire: transfer coding removed, content coding not.</summary>
     /// <param name="id">Flow.</param>
     /// <param name="sender">Client for the request, server for the response.</param>

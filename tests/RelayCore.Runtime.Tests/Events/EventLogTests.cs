@@ -108,7 +108,7 @@ public sealed class EventLogTests : IDisposable
         var reader = Task.Run(
             async () =>
             {
-                await foreach (var item in _log.ReadAsync(0, timeout.Token))
+                await foreach (var item in _log.ReadAsync(0, cancellationToken: timeout.Token))
                 {
                     seen.Add(item);
                     first.TrySetResult();
