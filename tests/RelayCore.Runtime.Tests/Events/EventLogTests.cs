@@ -188,7 +188,7 @@ public sealed class EventLogTests : IDisposable
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         timeout.CancelAfter(TimeSpan.FromSeconds(30));
         var events = new List<LogEvent>();
-        await foreach (var item in _log.ReadAsync(after, timeout.Token))
+        await foreach (var item in _log.ReadAsync(after, cancellationToken: timeout.Token))
         {
             events.Add(item);
             if (events.Count == count)
