@@ -1,9 +1,9 @@
-using System.Buffers;
 using System.Numerics;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
+using RelayCore.Engine.Memory;
 using RelayCore.Protocols.Http1;
 
 namespace RelayCore.Engine.Capture;
@@ -268,9 +268,9 @@ public sealed partial class FlowRecorder
         }
 
         _reserved += force ? 0 : growth;
-        var larger = ArrayPool<byte>.Shared.Rent(size);
+        var larger = BufferPool.Rent(size);
         _scratch.AsSpan(0, _length).CopyTo(larger);
-        ArrayPool<byte>.Shared.Return(_scratch!);
+        BufferPool.Return(_scratch!);
         _scratch = larger;
         return true;
     }

@@ -1,9 +1,9 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
+using RelayCore.Engine.Memory;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http1;
 
@@ -82,7 +82,7 @@ public sealed partial class FlowRecorder
             _stamps = default;
             _bodies = default;
             (_marks, _status, _informational, _exchange, _truncated) = (FlowMarks.None, 0, 0, 0, false);
-            _scratch = ArrayPool<byte>.Shared.Rent(InitialScratch);
+            _scratch = BufferPool.Rent(InitialScratch);
             (_length, _openBody) = (0, -1);
             Volatile.Write(ref _active, true);
         }
@@ -298,7 +298,7 @@ public sealed partial class FlowRecorder
     private void Free()
     {
         Volatile.Write(ref _active, false);
-        ArrayPool<byte>.Shared.Return(_scratch!);
+        BufferPool.Return(_scratch!);
         _store.Release(_reserved);
         _blocks?.Release();
         (_scratch, _length, _reserved, _blocks, _client, _server) = (null, 0, 0, null, null, null);

@@ -421,7 +421,7 @@ internal sealed partial class Http1Session
             {
                 _at = At.ReceivingBody;
                 ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-                if (await ReceiveFromServerAsync(channel, BodyBufferOctets).ConfigureAwait(false) == 0 && !_responseBody.End())
+                if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
                 {
                     throw new IOException("the server closed the connection within the response body");
                 }
@@ -487,7 +487,7 @@ internal sealed partial class Http1Session
                 channel.Input.Consume(step.Consumed);
                 _at = At.ReceivingBody;
                 ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-                if (await ReceiveFromServerAsync(channel, BodyBufferOctets).ConfigureAwait(false) == 0 && !_responseBody.End())
+                if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
                 {
                     throw new IOException("the server closed the connection within the response body");
                 }

@@ -335,7 +335,7 @@ internal sealed partial class Http1Session
                     ArmServer(Wait.Response, _engine.Limits.FirstByteTimeout); // otherwise the pump does, when the body is through
                 }
 
-                if (channel.Input.Length > 0 || await ReceiveFromServerAsync(channel, ResponseBufferOctets).ConfigureAwait(false) > 0)
+                if (channel.Input.Length > 0 || Received(channel, await ReceiveAsync(channel, ResponseBufferOctets).ConfigureAwait(false)) > 0)
                 {
                     break;
                 }
@@ -543,13 +543,16 @@ internal sealed partial class Http1Session
         return length;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> ReceiveFromServerAsync(ServerChannel channel, int capacity)
+    /// <summary>Begins a receive; what it brought goes to <see cref="Received"/>. Two steps, because an async method of its own would cost a state
+    /// machine for each of a burst of exchanges.</summary>
+    private static ValueTask<int> ReceiveAsync(ServerChannel channel, int capacity) => channel.Transport.ReceiveAsync(channel.Input.Room(capacity));
+
+    /// <returns>The same number.</returns>
+    private static int Received(ServerChannel channel, int octets)
     {
-        var received = await channel.Transport.ReceiveAsync(channel.Input.Room(capacity)).ConfigureAwait(false);
-        channel.Input.Received(received);
-        channel.Facts.OctetsReceived += received;
-        return received;
+        channel.Input.Received(octets);
+        channel.Facts.OctetsReceived += octets;
+        return octets;
     }
 
     private FlowFault MalformedRequest(Http1Error error)

@@ -29,7 +29,7 @@ internal sealed partial class Http1Session
             int length;
             while ((length = Http1HeadReader.FindEnd(channel.Input.Span, ref scanned, _engine.Limits.Http1, Http1Repairs.Response, out _headError)) == 0)
             {
-                if (await ReceiveFromServerAsync(channel, ResponseBufferOctets).ConfigureAwait(false) == 0)
+                if (Received(channel, await ReceiveAsync(channel, ResponseBufferOctets).ConfigureAwait(false)) == 0)
                 {
                     throw new IOException("the server closed the connection within the response head");
                 }
@@ -192,7 +192,7 @@ internal sealed partial class Http1Session
         {
             _at = At.ReceivingBody;
             ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-            if (await ReceiveFromServerAsync(channel, BodyBufferOctets).ConfigureAwait(false) == 0 && !_responseBody.End())
+            if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
             {
                 throw new IOException("the server closed the connection within the response body");
             }

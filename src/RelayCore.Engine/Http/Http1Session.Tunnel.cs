@@ -1,9 +1,9 @@
-using System.Buffers;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Memory;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
@@ -201,7 +201,7 @@ internal sealed partial class Http1Session
                 if (buffer is null || buffer.Length < capacity)
                 {
                     Return(ref buffer);
-                    buffer = ArrayPool<byte>.Shared.Rent(capacity);
+                    buffer = BufferPool.Rent(capacity);
                 }
 
                 reading = true;
@@ -257,7 +257,7 @@ internal sealed partial class Http1Session
         {
             if (buffer is not null)
             {
-                ArrayPool<byte>.Shared.Return(buffer);
+                BufferPool.Return(buffer);
                 buffer = null;
             }
         }

@@ -1,10 +1,10 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Listeners;
+using RelayCore.Engine.Memory;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
@@ -176,6 +176,7 @@ internal sealed partial class Http1Session : IDeadlined
             }
 
             _input.Release();
+            ReleaseOutput();
             if (_engine.IsDraining)
             {
                 return Next.Close;
@@ -274,7 +275,7 @@ internal sealed partial class Http1Session : IDeadlined
         if (_output is null || _output.Length < capacity)
         {
             ReleaseOutput();
-            _output = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, HeadBufferOctets));
+            _output = BufferPool.Rent(Math.Max(capacity, HeadBufferOctets));
         }
 
         return _output;
@@ -284,7 +285,7 @@ internal sealed partial class Http1Session : IDeadlined
     {
         if (_output is not null)
         {
-            ArrayPool<byte>.Shared.Return(_output);
+            BufferPool.Return(_output);
             _output = null;
         }
     }

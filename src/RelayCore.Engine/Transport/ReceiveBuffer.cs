@@ -1,4 +1,5 @@
-using System.Buffers;
+using RelayCore.Engine.Memory;
+
 
 namespace RelayCore.Engine.Transport;
 
@@ -26,7 +27,7 @@ internal struct ReceiveBuffer
     {
         if (_array is null)
         {
-            _array = ArrayPool<byte>.Shared.Rent(capacity);
+            _array = BufferPool.Rent(capacity);
             (_start, _end) = (0, 0);
         }
         else if (_start == _end)
@@ -34,8 +35,8 @@ internal struct ReceiveBuffer
             (_start, _end) = (0, 0);
             if (_array.Length < capacity)
             {
-                ArrayPool<byte>.Shared.Return(_array);
-                _array = ArrayPool<byte>.Shared.Rent(capacity);
+                BufferPool.Return(_array);
+                _array = BufferPool.Rent(capacity);
             }
         }
         else if (_array.Length < capacity || _end == _array.Length)
@@ -73,7 +74,7 @@ internal struct ReceiveBuffer
     {
         if (_array is not null && (discard || _start == _end))
         {
-            ArrayPool<byte>.Shared.Return(_array);
+            BufferPool.Return(_array);
             _array = null;
             (_start, _end) = (0, 0);
         }
@@ -89,9 +90,9 @@ internal struct ReceiveBuffer
         }
         else
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, full ? _array.Length * 2 : _array.Length));
+            var larger = BufferPool.Rent(Math.Max(capacity, full ? _array.Length * 2 : _array.Length));
             _array.AsSpan(_start, length).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_array);
+            BufferPool.Return(_array);
             _array = larger;
         }
 

@@ -189,7 +189,12 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
 
     private static void Close(List<ServerChannel>? channels)
     {
-        foreach (var channel in channels ?? [])
+        if (channels is null)
+        {
+            return;
+        }
+
+        foreach (var channel in channels)
         {
             channel.Transport.Close();
             channel.Input.Release(discard: true);
