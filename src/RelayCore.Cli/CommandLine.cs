@@ -37,6 +37,12 @@ internal static class CommandLine
         {
             return ExitCode.Interrupted;
         }
+        catch (Exception error) when (environment["RELAY_LOG"] is not "debug")
+        {
+            // Whatever this is, it is a defect; a stack trace helps only whoever is going to mend it.
+            await environment.Error.WriteLineAsync($"error: This should not have happened ({error.GetType().Name}: {error.Message}). Please report it, with the output of RELAY_LOG=debug.");
+            return ExitCode.Failure;
+        }
         finally
         {
             await environment.Output.FlushAsync();

@@ -26,7 +26,7 @@ internal sealed class TestEnvironment : IDisposable
 
     public byte[] Octets => _octets.ToArray();
 
-    public Task<int> RunAsync(params string[] arguments) => CommandLine.RunAsync(arguments, Cli);
+    public Task<int> RunAsync(params string[] arguments) => CommandLine.RunAsync(arguments, Cli).WaitAsync(TimeSpan.FromSeconds(30));
 
     public string Write(string name, string content)
     {

@@ -73,7 +73,7 @@ internal sealed record Manifest
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            problem = $"No proxy runs with the data directory {directory}; start one with `relay run`, or name a running one with --api-url and RELAY_API_TOKEN.";
+            problem = $"No proxy runs with the data directory {directory}; start one with `relay-core-cli run`, or name a running one with --api-url and RELAY_API_TOKEN.";
             return false;
         }
         catch (UnauthorizedAccessException)
@@ -89,7 +89,7 @@ internal sealed record Manifest
 
         if (read is null || !ProcessIdentity.IsRunning(read.Pid, read.PidStartTicks))
         {
-            problem = $"The proxy of {directory} (pid {read?.Pid ?? 0}) has ended without saying so; start it again with `relay run`.";
+            problem = $"The proxy of {directory} (pid {read?.Pid ?? 0}) has ended without saying so; start it again with `relay-core-cli run`.";
             return false;
         }
 

@@ -29,8 +29,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
                 break;
             case FlowLayer.Tcp tcp:
                 output.WriteLine(style.Bold($"{(flow.Kind == FlowKind.Tunnel ? "Tunnel" : "Connection")} to {Printable.Line(tcp.Data.Target ?? "?")}"));
-                WriteFacts();
-                WriteError(tcp.Data.Error);
+                WriteFacts(tcp.Data.Error);
                 WriteTunnelSide("From the client", tcp.Data.BytesUp, tcp.Data.Up);
                 WriteTunnelSide("From the server", tcp.Data.BytesDown, tcp.Data.Down);
                 break;
@@ -47,8 +46,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
     private void WriteExchange(FlowRequest? request, IReadOnlyList<FlowResponse> informational, FlowResponse? response, FlowError? error)
     {
         output.WriteLine(style.Bold(request is null ? "No request" : $"{Printable.Line(request.Method)} {Printable.Line(request.Url)}"));
-        WriteFacts();
-        WriteError(error);
+        WriteFacts(error);
         if (request is not null)
         {
             Title("Request");
@@ -79,10 +77,10 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
         WriteFields(response.Headers);
     }
 
-    private void WriteFacts()
+    private void WriteFacts(FlowError? error)
     {
         Line($"id {flow.Id}   started {flow.StartTime}   {(flow.EndTime is null ? "still running" : "took " + FlowLine.Duration(At("end")))}");
-        var reason = flow.CloseReason is { Reason: not "completed" } close
+        var reason = error is null && flow.CloseReason is { Reason: not "completed" } close
             ? $"ended: {close.Reason}{(close.Kind is null ? "" : $" ({close.Kind})")}{(close.Detail is null ? "" : ": " + Printable.Line(close.Detail))}"
             : null;
         if (reason is not null)
@@ -99,6 +97,8 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
         {
             Line("repaired " + string.Join(", ", repairs.Request.Select(x => "request " + x).Concat(repairs.Response.Select(x => "response " + x))));
         }
+
+        WriteError(error);
     }
 
     private void WriteError(FlowError? error)

@@ -159,7 +159,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
     {
         var filter = Filter(line);
         var isTable = line.GetRequiredValue(_output) == "table";
-        var style = new Style(environment.HasColor);
+        var (style, ended) = (new Style(environment.HasColor), new EndedFlows());
         using var client = Client(line);
         using var signals = new StopSignals(Environment.Exit);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -173,7 +173,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
                     environment.Error.WriteLine("note: more passed than could be shown; `flows` lists what is kept.");
                 }
 
-                if (name is not "flow-summary" || JsonSerializer.Deserialize(data, FlowJson.Default.FlowSummary) is not { State: not "running" } flow || !filter.Matches(flow))
+                if (name is not "flow-summary" || JsonSerializer.Deserialize(data, FlowJson.Default.FlowSummary) is not { } flow || !ended.IsNew(flow) || !filter.Matches(flow))
                 {
                     continue;
                 }

@@ -27,7 +27,7 @@ internal sealed class FlowLines : IAsyncDisposable
 
     private static async Task WriteAsync(RelayCoreHost host, CliEnvironment environment, CancellationToken cancellationToken)
     {
-        var style = new Style(environment.HasColor);
+        var (style, ended) = (new Style(environment.HasColor), new EndedFlows());
         try
         {
             await foreach (var item in host.Events.ReadAsync(host.Events.LastNumber, summaries: true, cancellationToken))
@@ -36,7 +36,7 @@ internal sealed class FlowLines : IAsyncDisposable
                 {
                     environment.Output.WriteLine(style.Yellow("  … more passes than can be shown; `relay-core-cli flows` lists what is kept"));
                 }
-                else if (item.Name == "flow-summary" && JsonSerializer.Deserialize(item.Data.Span, FlowJson.Default.FlowSummary) is { State: not "running" } flow)
+                else if (item.Name == "flow-summary" && JsonSerializer.Deserialize(item.Data.Span, FlowJson.Default.FlowSummary) is { } flow && ended.IsNew(flow))
                 {
                     environment.Output.WriteLine(FlowLine.Format(flow, environment.Width, style, environment.Time.LocalTimeZone));
                 }
