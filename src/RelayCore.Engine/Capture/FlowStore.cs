@@ -66,6 +66,18 @@ public sealed partial class FlowStore : IDisposable
         }
     }
 
+    /// <summary>Recorders that sessions hold.</summary>
+    internal int Rented
+    {
+        get
+        {
+            lock (_recordersGate)
+            {
+                return _recorders.Count;
+            }
+        }
+    }
+
     /// <summary>Octets of each body to keep.</summary>
     internal long MaxBodyCapture => _limits.MaxBodyCapture;
 
