@@ -88,9 +88,9 @@ public sealed class CurlTests
 
         var result = await CurlAsync(proxy, "--cacert", proxy.CaFile, "--data-urlencode", "name=Zo\u00eb & co", "-d", "x=1", url);
 
-        Assert.Equal("name=Zo%C3%AB%20%26%20co&x=1", result.Succeeded().Text);
-        Assert.Equal("name=Zo%C3%AB%20%26%20co&x=1", Encoding.ASCII.GetString(origin.OnlyRequest.Body));
-        Assert.Equal("name=Zo%C3%AB%20%26%20co&x=1", (await proxy.OnlyFlowAsync()).Completed("POST", url, 201).Request!.Body!.Content);
+        Assert.Equal("name=Zo%C3%AB+%26+co&x=1", result.Succeeded().Text);
+        Assert.Equal("name=Zo%C3%AB+%26+co&x=1", Encoding.ASCII.GetString(origin.OnlyRequest.Body));
+        Assert.Equal("name=Zo%C3%AB+%26+co&x=1", (await proxy.OnlyFlowAsync()).Completed("POST", url, 201).Request!.Body!.Content);
     }
 
     [Theory]

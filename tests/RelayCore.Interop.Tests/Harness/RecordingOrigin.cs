@@ -127,9 +127,9 @@ internal sealed class RecordingOrigin : IAsyncDisposable
             Stream stream = new NetworkStream(socket);
             if (_certificate is not null)
             {
-                var tls = new SslStream(stream);
-                await tls.AuthenticateAsServerAsync(_certificate);
-                stream = tls;
+                var secure = new SslStream(stream);
+                await secure.AuthenticateAsServerAsync(_certificate);
+                stream = secure;
             }
 
             await using (stream)
@@ -147,6 +147,11 @@ internal sealed class RecordingOrigin : IAsyncDisposable
                     await stream.FlushAsync();
                     if (request.Line.EndsWith("HTTP/1.0", StringComparison.Ordinal) || request.Field("Connection") == "close")
                     {
+                        if (stream is SslStream tls)
+                        {
+                            await tls.ShutdownAsync();
+                        }
+
                         return;
                     }
                 }
