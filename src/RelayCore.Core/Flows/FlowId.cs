@@ -14,17 +14,34 @@ public readonly record struct FlowId(Guid Value) : IComparable<FlowId>
     /// <summary>Whether this is no flow.</summary>
     public bool IsEmpty => Value == Guid.Empty;
 
-    /// <summary>Makes an id.</summary>
+    /// <summary>Makes an id that sorts behind those of earlier ticks: 12 of its bits are the fraction of the millisecond (RFC 9562 §6.2, method 3).</summary>
+    /// <param name="startedAt">Start time.</param>
+    public static FlowId Create(DateTimeOffset startedAt)
+    {
+        var fraction = (int)(startedAt.UtcTicks % TimeSpan.TicksPerMillisecond * 4096 / TimeSpan.TicksPerMillisecond);
+        Span<byte> octets = stackalloc byte[16];
+        Fill(octets, startedAt.ToUnixTimeMilliseconds());
+        octets[6] = (byte)(0x70 | (fraction >> 8));
+        octets[7] = (byte)fraction;
+        return new(new Guid(octets, bigEndian: true));
+    }
+
+    /// <summary>Makes an id whose order within its millisecond is left to chance.</summary>
     /// <param name="unixMilliseconds">Start time, milliseconds since 1970 UTC.</param>
     public static FlowId Create(long unixMilliseconds)
     {
         Span<byte> octets = stackalloc byte[16];
+        Fill(octets, unixMilliseconds);
+        return new(new Guid(octets, bigEndian: true));
+    }
+
+    private static void Fill(Span<byte> octets, long unixMilliseconds)
+    {
         (s_random ??= new()).Take(octets[6..]);
         BinaryPrimitives.WriteInt16BigEndian(octets, (short)(unixMilliseconds >> 32));
         BinaryPrimitives.WriteInt32BigEndian(octets[2..], (int)unixMilliseconds);
         octets[6] = (byte)((octets[6] & 0x0F) | 0x70);
         octets[8] = (byte)((octets[8] & 0x3F) | 0x80);
-        return new(new Guid(octets, bigEndian: true));
     }
 
     /// <summary>Reads the textual form of a UUID.</summary>

@@ -19,8 +19,8 @@ internal static class Diagnosis
             _ when Has(text, "certificate revoked") => ("RC-TLS-101", "alert certificate_revoked: the client rejects the certificate"),
             _ when Has(text, "unsupported certificate") => ("RC-TLS-101", "alert unsupported_certificate: the client does not accept this kind of key"),
             _ when Has(text, "access denied") => ("RC-TLS-101", "alert access_denied"),
-            _ when Has(text, "unsupported protocol") || Has(text, "protocol version") => ("RC-TLS-103", $"offered: {string.Join(", ", hello.OfferedVersions)}"),
-            _ when Has(text, "no shared cipher") || Has(text, "handshake failure") || Has(text, "no suitable") => ("RC-TLS-103", text),
+            _ when Has(text, "unsupported protocol") || Has(text, "protocol version") => ("RC-TLS-103", $"versions offered: {string.Join(", ", hello.OfferedVersions)}"),
+            _ when Has(text, "no shared cipher") || Has(text, "handshake failure") || Has(text, "no suitable") => ("RC-TLS-103", $"{text}; versions offered: {string.Join(", ", hello.OfferedVersions)}"),
             _ when Has(text, "no application protocol") => ("RC-TLS-103", $"ALPN offered: {string.Join(", ", hello.OfferedProtocols)}"),
             _ when Has(text, "unexpected EOF") || Has(text, "0 bytes") || Has(text, "reset by peer") || Has(text, "Broken pipe")
                 => ("RC-TLS-102", "the connection ended without an alert after the certificate was sent"),

@@ -317,7 +317,7 @@ internal sealed partial class Http1Session
         if (_interceptors.Wants(Stage.ClientHello))
         {
             var context = new ClientHelloContext { Host = host, Port = port, Hello = _facts.Tls!, Decision = InterceptDecision.Default };
-            context.Begin(FlowId.Create(_engine.Time.GetUtcNow().ToUnixTimeMilliseconds()), _facts);
+            context.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
             if (_interceptors.MayWait)
             {
                 await default(ThreadPoolHop);

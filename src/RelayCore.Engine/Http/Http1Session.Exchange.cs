@@ -322,6 +322,7 @@ internal sealed partial class Http1Session
         {
             var channel = _channel = await AcquireAsync(mustBeFresh: !isRepeatable).ConfigureAwait(false);
             _recorder.Server(channel.Facts);
+            channel.Facts.Exchanges++; // behind the recorder, which notes how many there were before this one
             _exchange.Server = channel.Facts;
             _at = At.SendingToServer;
             try

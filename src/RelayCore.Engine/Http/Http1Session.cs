@@ -292,11 +292,16 @@ internal sealed partial class Http1Session : IDeadlined
 
     private void BeginFlow(FlowKind kind, FlowId parent = default)
     {
-        var id = FlowId.Create(_engine.Time.GetUtcNow().ToUnixTimeMilliseconds());
+        var id = FlowId.Create(_engine.Time.GetUtcNow());
         _exchange.Begin(id, _facts);
         _exchange.HasResponse = false;
         _stages.Begin(_started);
         _recorder.Begin(kind, id, parent, _facts, _started);
+        if (_client is TlsTransport)
+        {
+            _recorder.Mark(FlowMarks.Intercepted);
+        }
+
         _facts.Exchanges++;
     }
 }

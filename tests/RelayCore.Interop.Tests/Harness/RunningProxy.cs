@@ -1,0 +1,146 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using RelayCore.Core.Flows;
+using RelayCore.Engine;
+using RelayCore.Engine.Capture;
+using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Policy;
+using RelayCore.Engine.Transport;
+using RelayCore.Formats;
+using RelayCore.Protocols;
+using RelayCore.Runtime.Flows;
+
+namespace RelayCore.Interop.Tests.Harness;
+
+/// <summary>
+/// The proxy of this repository on a port of its own, with a new authority. Names under <c>.test</c> are this machine. A session that ended by
+/// a defect of the program fails the test when it is disposed.
+/// </summary>
+internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly FlowStore _store;
+    private readonly RootAuthority _authority;
+    private readonly ECDsa _leafKey;
+    private readonly ProxyEngine _engine;
+    private readonly List<Exception> _failures = [];
+    private readonly SemaphoreSlim _changed = new(0);
+
+    private RunningProxy(EngineOptions options, RootAuthority authority, ECDsa leafKey, TemporaryDirectory directory)
+    {
+        (_authority, _leafKey, _directory) = (authority, leafKey, directory);
+        _store = new(options.Limits, TimeProvider.System) { Listener = this };
+        Flows = new(_store, ContentCodings.Instance);
+        _engine = new(
+            options, _store, new LeafCertificates(authority, leafKey, TimeProvider.System), ContentCodings.Instance, TimeProvider.System, resolver: new LocalNames())
+        {
+            OnInternalFailure = e =>
+            {
+                lock (_failures)
+                {
+                    _failures.Add(e);
+                }
+            },
+        };
+    }
+
+    public FlowService Flows { get; }
+
+    public int Port => _engine.EndPoints[0].Port;
+
+    /// <summary>As a proxy is written for most programs.</summary>
+    public string Url => $"http://127.0.0.1:{Port}";
+
+    public string Address => $"127.0.0.1:{Port}";
+
+    /// <summary>PEM file of the authority clients have to trust.</summary>
+    public string CaFile => _authority.CertificatePath;
+
+    /// <param name="pki">Authority of the origins, trusted by the proxy; <see langword="null"/> for the system's roots only.</param>
+    /// <param name="configure">Changes the options.</param>
+    public static async Task<RunningProxy> StartAsync(TestPki? pki = null, Func<EngineOptions, EngineOptions>? configure = null)
+    {
+        var directory = new TemporaryDirectory();
+        var authority = await RootAuthority.LoadOrCreateAsync(directory.Path, TimeProvider.System);
+        var leafKey = await LeafKey.LoadOrCreateAsync(directory.Path, TimeProvider.System);
+        var options = new EngineOptions { Listen = [new(IPAddress.Loopback, 0)], UpstreamRoots = pki is null ? [] : [pki.Root] };
+        var proxy = new RunningProxy(configure is null ? options : configure(options), authority, leafKey, directory);
+        await proxy._engine.StartAsync(CancellationToken.None);
+        return proxy;
+    }
+
+    public static HostPattern Pattern(string text) =>
+        HostPattern.TryParse(text, out var pattern, out var problem) ? pattern : throw new ArgumentException(problem, nameof(text));
+
+    /// <summary>Waits for that many finished flows and returns all, oldest first. More than that fails.</summary>
+    public async Task<IReadOnlyList<Flow>> FinishedAsync(int count)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(s_patience);
+        while (true)
+        {
+            var all = List();
+            var done = all.Where(x => x.CloseReason is not null).ToList();
+            if (done.Count >= count && done.Count == all.Count)
+            {
+                Assert.True(done.Count == count, $"expected {count} flows, there are {done.Count}: {Describe(done)}");
+                return done;
+            }
+
+            try
+            {
+                await _changed.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail($"expected {count} finished flows; there are {Describe(all)}");
+            }
+        }
+    }
+
+    /// <summary>The only flow, when it has finished.</summary>
+    public async Task<Flow> OnlyFlowAsync() => (await FinishedAsync(1))[0];
+
+    /// <summary>Flows there are now, oldest first.</summary>
+    public IReadOnlyList<Flow> List() =>
+        [.. _store.List(new FlowQuery { Limit = int.MaxValue }).Reverse().Select(x => FlowId.TryParse(x.Id, out var id) ? Flows.Get(id) : null).OfType<Flow>()];
+
+    /// <summary>Captured octets of a body as they were on the wire, transfer coding removed.</summary>
+    public byte[] Body(Flow flow, PeerRole sender)
+    {
+        Assert.True(FlowId.TryParse(flow.Id, out var id));
+        using var captured = _store.Find(id);
+        return captured!.ReadBody(sender, sent: false, int.MaxValue);
+    }
+
+    public void FlowChanged(FlowId id, FlowChange change) => _changed.Release();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _engine.DisposeAsync();
+        _store.Listener = null;
+        _store.Dispose();
+        _leafKey.Dispose();
+        _authority.Dispose();
+        _directory.Dispose();
+        Assert.True(_failures.Count == 0, string.Join("\n", _failures));
+    }
+
+    private static string Describe(IEnumerable<Flow> flows) => string.Join("; ", flows.Select(x => x.Layer switch
+    {
+        FlowLayer.Http http => $"{http.Data.Request?.Method} {http.Data.Request?.Url} {http.Data.Response?.Status} {http.Data.Error?.Code} {http.Data.Error?.Detail} {x.CloseReason?.Reason}",
+        FlowLayer.Tcp tcp => $"{x.Kind} {tcp.Data.Target} {tcp.Data.BytesUp}/{tcp.Data.BytesDown} {tcp.Data.Error?.Code} {tcp.Data.Error?.Detail} {x.CloseReason?.Reason}",
+        _ => x.Kind.ToString(),
+    }));
+
+    private sealed class LocalNames : IResolver
+    {
+        public async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) =>
+            host.EndsWith(".missing.test", StringComparison.Ordinal) ? throw new SocketException((int)SocketError.HostNotFound)
+            : host.EndsWith(".test", StringComparison.Ordinal) ? [IPAddress.Loopback]
+            : await Dns.GetHostAddressesAsync(host, cancellationToken);
+    }
+}
