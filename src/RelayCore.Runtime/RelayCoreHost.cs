@@ -1,8 +1,11 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Text;
 using RelayCore.Engine;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Transport;
 using RelayCore.Formats;
 using RelayCore.Runtime.Events;
 using RelayCore.Runtime.Flows;
@@ -34,6 +37,7 @@ public sealed class RelayCoreHost : IAsyncDisposable
     private readonly ECDsa _leafKey;
     private readonly ProxyEngine _engine;
     private readonly long _startedAt;
+    private readonly IoWatchdog _watchdog;
     private Task? _stopping;
 
     private RelayCoreHost(RelayCoreOptions options, RootAuthority authority, ECDsa leafKey)
@@ -46,6 +50,11 @@ public sealed class RelayCoreHost : IAsyncDisposable
         Events = new(Flows, time);
         _store.Listener = Events;
         _engine = new(engine, _store, new LeafCertificates(authority, leafKey, time), codings, time) { OnInternalFailure = options.OnInternalFailure };
+        _watchdog = new(time, stuck =>
+        {
+            Events.Publish("io-thread-stuck", Encoding.ASCII.GetBytes($$"""{"milliseconds":{{(long)stuck.TotalMilliseconds}}}"""));
+            options.OnIoThreadStuck?.Invoke(stuck);
+        });
         (_startedAt, StartedAt) = (time.GetTimestamp(), time.GetUtcNow());
     }
 
@@ -62,7 +71,7 @@ public sealed class RelayCoreHost : IAsyncDisposable
     public EventLog Events { get; }
 
     /// <summary>Counters of the engine.</summary>
-    public HostCounters Counters => new(_engine.ClientConnections, _engine.AcceptedConnections, _engine.InternalFailures);
+    public HostCounters Counters => new(_engine.ClientConnections, _engine.AcceptedConnections, _engine.InternalFailures, _watchdog.Reports);
 
     /// <summary>When it started, UTC.</summary>
     public DateTimeOffset StartedAt { get; }
@@ -98,6 +107,11 @@ public sealed class RelayCoreHost : IAsyncDisposable
         try
         {
             await host._engine.StartAsync(cancellationToken).ConfigureAwait(false);
+            if (Environment.GetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS") == "1")
+            {
+                _ = host.WatchAsync();
+            }
+
             return host;
         }
         catch
@@ -114,10 +128,23 @@ public sealed class RelayCoreHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(s_defaultGrace).ConfigureAwait(false);
+        await _watchdog.DisposeAsync().ConfigureAwait(false);
         await _engine.DisposeAsync().ConfigureAwait(false);
         _store.Dispose();
         _leafKey.Dispose();
         Authority.Dispose();
+    }
+
+    private async Task WatchAsync()
+    {
+        try
+        {
+            await _watchdog.StartAsync(Environment.ProcessorCount).ConfigureAwait(false);
+        }
+        catch (SocketException)
+        {
+            // Without loopback sockets there is no watching; the proxy itself does not depend on it.
+        }
     }
 
     private static async Task<RootAuthority> LoadAuthorityAsync(RelayCoreOptions options, CancellationToken cancellationToken) =>
@@ -130,7 +157,8 @@ public sealed class RelayCoreHost : IAsyncDisposable
 /// <param name="ClientConnections">Client connections open now.</param>
 /// <param name="AcceptedConnections">Client connections since the start.</param>
 /// <param name="InternalFailures">Sessions that ended by a defect of the program.</param>
-public readonly record struct HostCounters(int ClientConnections, long AcceptedConnections, long InternalFailures);
+/// <param name="StuckIoThreads">Incidents of an I/O thread that was stuck for more than 100 ms.</param>
+public readonly record struct HostCounters(int ClientConnections, long AcceptedConnections, long InternalFailures, long StuckIoThreads);
 
 /// <summary>Where a host is in its life.</summary>
 public enum HostPhase

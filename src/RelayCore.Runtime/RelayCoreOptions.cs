@@ -21,6 +21,9 @@ public sealed record RelayCoreOptions
     /// <summary>Told of a session that ended by a defect of the program; the proxy goes on. Called on I/O threads.</summary>
     public Action<Exception>? OnInternalFailure { get; init; }
 
+    /// <summary>Told for how long an I/O thread has been stuck, once per incident; only with inline completions. Called on a thread-pool thread.</summary>
+    public Action<TimeSpan>? OnIoThreadStuck { get; init; }
+
     /// <summary>Clock and timers.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -30,7 +30,7 @@ internal sealed class StatusEndpoints(RelayCoreHost host, string version)
         CaCertificate = host.Authority.CertificatePath,
         DataDirectory = host.Options.DataDirectory,
         EngineVersion = version,
-        Connections = new() { Open = host.Counters.ClientConnections, Accepted = host.Counters.AcceptedConnections, InternalFailures = host.Counters.InternalFailures },
+        Connections = new() { Open = host.Counters.ClientConnections, Accepted = host.Counters.AcceptedConnections, InternalFailures = host.Counters.InternalFailures, StuckIoThreads = host.Counters.StuckIoThreads },
         Capture = Capture(host.Flows.Statistics),
         LastEvent = host.Events.LastNumber,
     };
@@ -122,6 +122,8 @@ internal sealed record ConnectionsAnswer
     /// <summary>Sessions that ended by a defect of the proxy.</summary>
     [JsonPropertyName("internal_failures")]
     public required long InternalFailures { get; init; }
+
+    public required long StuckIoThreads { get; init; }
 }
 
 /// <summary>The capture; nothing goes without being counted here.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using RelayCore.Api;
@@ -62,6 +63,9 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         CaCertificateFile = settings.CaCertificate,
         CaKeyFile = settings.CaKey,
         Time = environment.Time,
+        OnInternalFailure = e => environment.Error.WriteLine($"relay: a connection ended by a defect of the proxy, please report it: {e.GetType().Name}: {e.Message}"),
+        OnIoThreadStuck = stuck => environment.Error.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"relay: an I/O thread is stuck for {stuck.TotalMilliseconds:F0} ms; something blocks or computes there")),
         Engine = new()
         {
             Listen = settings.Listen,

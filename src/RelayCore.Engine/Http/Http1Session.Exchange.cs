@@ -23,6 +23,7 @@ internal sealed partial class Http1Session
     private bool _responseStarted;
     private bool _isUpgrade;
     private bool _acceptsTrailers;
+    private bool _isExcluded;
     private At _at;
 
     /// <summary>What the loop is doing with whom, to tell whose failure an exception is.</summary>
@@ -136,6 +137,11 @@ internal sealed partial class Http1Session
 
         _recorder.Request(request.Origin, head, repairs);
         _recorder.Stamp(TimingPoint.RequestHead, _engine.Time.GetTimestamp());
+        if (_isExcluded)
+        {
+            _recorder.Cancel(); // our own control port: looking at captures must not make more of them
+        }
+
         _input.Consume(headLength);
         _requestBody.Begin(_requestFraming, _engine.Limits, allowed);
         _requestPlan = BodyPlan.Tap;
@@ -230,6 +236,7 @@ internal sealed partial class Http1Session
         {
             (_interceptorsFor, _lastPipeline) = (pool, _engine.Pipeline);
             _interceptors = _engine.Pipeline.For(pool.Origin.Host);
+            _isExcluded = _engine.Options.CaptureExclude.Contains(pool.Origin.HostAndPort);
         }
     }
 
