@@ -67,8 +67,7 @@ internal sealed partial class Http1Session
         if (total != 0 && now >= total)
         {
             Volatile.Write(ref _totalDeadline, 0);
-            Expire(Wait.Total);
-            ResetServer();
+            TotalIsOver();
             return;
         }
 
@@ -115,6 +114,11 @@ internal sealed partial class Http1Session
             case Wait.RequestBody:
                 Expire(wait);
                 ResetServer();
+                if (_responseStarted)
+                {
+                    _client.Reset(); // it cannot be told any more, and nobody else waits for it
+                }
+
                 break;
 
             case Wait.Delivery or Wait.Tunnel:
@@ -138,13 +142,27 @@ internal sealed partial class Http1Session
         }
     }
 
+    private void TotalIsOver()
+    {
+        Expire(Wait.Total);
+        if (Volatile.Read(ref _channel) is null && Volatile.Read(ref _clientWait) == (int)Wait.RequestBody)
+        {
+            _ = RefuseLateAsync("RC-HTTP-313");
+        }
+        else if (_responseStarted)
+        {
+            _client.Reset();
+        }
+
+        ResetServer();
+    }
+
     // The loop is in a receive, so the sending side is free.
     private async Task RefuseLateAsync(string code)
     {
         try
         {
-            var entry = FaultCatalog.Find(code)!;
-            await _client.SendAsync(GeneratedResponse.Build(entry, entry.Explanation, null, close: true, isHead: false)).ConfigureAwait(false);
+            await _client.SendAsync(LateAnswer(code)).ConfigureAwait(false);
             await _client.CompleteOutputAsync().ConfigureAwait(false);
         }
         catch (Exception e) when (Transport.DuplexTransport.IsFailure(e))
@@ -153,6 +171,12 @@ internal sealed partial class Http1Session
         }
 
         _client.Close();
+    }
+
+    private static byte[] LateAnswer(string code)
+    {
+        var entry = FaultCatalog.Find(code)!;
+        return GeneratedResponse.Build(entry, entry.Explanation, null, close: true, isHead: false);
     }
 
     private void Expire(Wait wait) => Interlocked.CompareExchange(ref _expired, (int)wait, 0);
