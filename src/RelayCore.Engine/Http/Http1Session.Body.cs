@@ -133,6 +133,11 @@ internal sealed partial class Http1Session
             return false;
         }
 
+        if (!_pumpStops)
+        {
+            DisarmClient(); // while the server takes it, the client is not late
+        }
+
         _input.Received(received);
         return true;
     }

@@ -112,9 +112,10 @@ internal sealed partial class Http1Session
                 break;
 
             case Wait.RequestBody:
+                var isAnswered = _responseStarted; // before the reset, which lets the loop answer
                 Expire(wait);
                 ResetServer();
-                if (_responseStarted)
+                if (isAnswered)
                 {
                     _client.Reset(); // it cannot be told any more, and nobody else waits for it
                 }
@@ -144,12 +145,13 @@ internal sealed partial class Http1Session
 
     private void TotalIsOver()
     {
+        var isAnswered = _responseStarted;
         Expire(Wait.Total);
         if (Volatile.Read(ref _channel) is null && Volatile.Read(ref _clientWait) == (int)Wait.RequestBody)
         {
             _ = RefuseLateAsync("RC-HTTP-313");
         }
-        else if (_responseStarted)
+        else if (isAnswered)
         {
             _client.Reset();
         }
