@@ -239,6 +239,15 @@ public sealed class ProxyEngine : IAsyncDisposable
         {
             var entry = FaultCatalog.Find("RC-CONN-005")!;
             await client.SendAsync(GeneratedResponse.Build(entry, entry.Explanation, null, close: true, isHead: false)).ConfigureAwait(false);
+
+            // Closing on octets not yet read would reset the connection and destroy the answer: it gets a second to send its request and leave.
+            await using var _ = _context.Time.CreateTimer(
+                static state => ((DuplexTransport)state!).Close(), client, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan).ConfigureAwait(false);
+            await client.CompleteOutputAsync().ConfigureAwait(false);
+            var unwanted = new byte[512];
+            for (var i = 0; i < 128 && await client.ReceiveAsync(unwanted).ConfigureAwait(false) > 0; i++)
+            {
+            }
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
         {

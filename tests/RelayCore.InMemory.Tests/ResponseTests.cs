@@ -30,7 +30,7 @@ public sealed class ResponseTests
         Assert.Equal(response, await client.ReadMessageAsync());
         var flows = await proxy.FlowsAsync(2);
         Assert.All(flows, x => Assert.Equal("completed", x.CloseReason!.Reason));
-        Assert.Contains("server_reused", flows[1].Marks);
+        Assert.Single(flows, x => x.Marks.Contains("server_reused"));
     }
 
     [Theory]
@@ -234,7 +234,7 @@ public sealed class ResponseTests
         Assert.StartsWith("GET / ", await server.ReadHeadAsync(), StringComparison.Ordinal);
         await server.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2");
         Assert.EndsWith("2", await client.ReadMessageAsync(), StringComparison.Ordinal);
-        Assert.Contains("early_response", (await proxy.FlowsAsync(2))[0].Marks);
+        Assert.Single(await proxy.FlowsAsync(2), x => x.Marks.Contains("early_response"));
     }
 
     [Fact]
@@ -276,9 +276,9 @@ public sealed class ResponseTests
         server.Close();
         Assert.Equal("bye", await client.ReadToEndAsync());
         var flows = await proxy.FlowsAsync(2);
-        Assert.Contains("upgraded", flows[0].Marks);
-        Assert.Equal(flows[0].Id, flows[1].ParentId);
-        Assert.Equal((15, 15), (flows[1].Tcp().BytesUp, flows[1].Tcp().BytesDown));
+        var upgraded = Assert.Single(flows, x => x.Marks.Contains("upgraded"));
+        var raw = Assert.Single(flows, x => x.ParentId == upgraded.Id);
+        Assert.Equal((15, 15), (raw.Tcp().BytesUp, raw.Tcp().BytesDown));
     }
 
     [Fact]

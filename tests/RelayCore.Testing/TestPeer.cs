@@ -12,7 +12,7 @@ namespace RelayCore.Testing;
 public sealed class TestPeer
 {
     /// <summary>How long a test waits for anything.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly DuplexTransport _transport;
     private readonly byte[] _chunk = new byte[64 * 1024];

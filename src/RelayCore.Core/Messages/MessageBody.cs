@@ -50,6 +50,9 @@ public sealed class MessageBody
         (_content, DecodingProblem, IsReplaced) = (content, null, true);
     }
 
+    /// <summary>Takes back what an actor that failed made of it; for the pipeline.</summary>
+    public void TakeBack(ReadOnlyMemory<byte> octets, bool wasReplaced) => (Octets, _content, DecodingProblem, IsReplaced) = (octets, null, null, wasReplaced);
+
     /// <summary>Replaces the octets as they go on the wire.</summary>
     public void ReplaceOctets(ReadOnlyMemory<byte> octets)
     {

@@ -14,6 +14,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
     private Http1Repairs _allowed;
     private ChunkedReader _chunked;
     private long _remaining;
+    private int _trailerOctets;
 
     public BodyFraming Framing { get; private set; }
 
@@ -26,12 +27,27 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
     /// <summary>Trailers, once complete; no lines when there were none.</summary>
     public FieldSection Trailers => _trailers;
 
+    /// <summary>
+    /// The trailer section as it is to be forwarded, when the one received had to be repaired; behind
+    /// <see cref="Advance"/> its octets are still unconsumed and the body is not complete before <see cref="TakeTrailers"/>.
+    /// </summary>
+    public byte[]? RepairedTrailers { get; private set; }
+
+    /// <summary>Completes the body behind repaired trailers.</summary>
+    /// <returns>Octets the received section occupies.</returns>
+    public int TakeTrailers()
+    {
+        (RepairedTrailers, IsComplete) = (null, true);
+        return _trailerOctets;
+    }
+
     public void Begin(BodyFraming framing, EngineLimits limits, Http1Repairs allowed)
     {
         (Framing, _limits, _allowed) = (framing, limits.Http1, allowed);
         _remaining = framing.Length;
         _chunked = new(limits.Http1, lenient: (allowed & Http1Repairs.SpaceBeforeColon) != 0);
         _trailers.Clear();
+        RepairedTrailers = null;
         DataOctets = 0;
         IsComplete = framing.IsEmpty;
     }
@@ -59,10 +75,17 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
                 {
                     var section = source.Slice(step.Start, step.Length);
                     recorder.Trailers(sender, section);
-                    var error = Http1HeadReader.ReadTrailers(section, _limits, _allowed, _trailers, out _);
+                    var error = Http1HeadReader.ReadTrailers(section, _limits, _allowed, _trailers, out var repairs);
                     if (error.IsError)
                     {
                         return new(ChunkedStatus.Invalid, 0, Error: new(Http1Fault.InvalidTrailer, step.Start + error.Offset));
+                    }
+
+                    if (repairs != Http1Repairs.None)
+                    {
+                        var repaired = new byte[_trailers.WrittenBound + Http1HeadWriter.Overhead];
+                        var written = Http1HeadWriter.WriteFields(repaired, _trailers, default, ConnectionOptions.None);
+                        (RepairedTrailers, _trailerOctets) = (repaired[..written], step.Length);
                     }
                 }
             }
@@ -89,13 +112,19 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
     {
         error = default;
         var total = 0;
-        while (!IsComplete && total < source.Length)
+        while (!IsComplete && RepairedTrailers is null && total < source.Length)
         {
             var step = Step(source[total..]);
             if (step.Status == ChunkedStatus.Invalid)
             {
                 error = step.Error with { Offset = total + step.Error.Offset };
                 return total + step.Consumed;
+            }
+
+            if (RepairedTrailers is not null)
+            {
+                IsComplete = false;
+                return total + step.Start;
             }
 
             total += step.Consumed;

@@ -19,31 +19,27 @@ internal sealed partial class Http1Session
     private Task? _pump;
     private volatile FlowFault? _pumpFault;
     private volatile bool _pumpStops;
+    private volatile bool _serverRefusesBody;
     private readonly bool[] _isBodyEdited = new bool[2];
     private ReadOnlyMemory<byte>? _bufferedRequest;
     private ReadOnlyMemory<byte>? _bufferedResponse;
 
     /// <summary>Moves the rest of the request body while the response is awaited. Never throws; what went wrong is in <see cref="_pumpFault"/>.</summary>
-    private async Task PumpRequestBodyAsync(ServerChannel channel)
+    /// <param name="channel">The server.</param>
+    /// <param name="hasUnread">Whether the input holds octets nobody looked at yet.</param>
+    private async Task PumpRequestBodyAsync(ServerChannel channel, bool hasUnread)
     {
         var serverTakes = true;
         try
         {
             while (!_requestBody.IsComplete)
             {
-                if (!_pumpStops)
+                if (!hasUnread && !await ReceiveBodyAsync().ConfigureAwait(false))
                 {
-                    ArmClient(Wait.RequestBody, _engine.Limits.BodyTimeout);
-                }
-
-                var received = await _client.ReceiveAsync(_input.Room(BodyBufferOctets)).ConfigureAwait(false);
-                if (received == 0)
-                {
-                    _pumpFault = new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request body");
                     break;
                 }
 
-                _input.Received(received);
+                hasUnread = false;
                 var forward = _requestBody.Advance(_input.Span, out var error);
                 if (error.IsError)
                 {
@@ -57,6 +53,11 @@ internal sealed partial class Http1Session
                 }
 
                 _input.Consume(forward);
+                if (_requestBody.RepairedTrailers is { } trailers)
+                {
+                    _input.Consume(_requestBody.TakeTrailers());
+                    serverTakes = serverTakes && !_pumpStops && await TrySendAsync(channel, trailers).ConfigureAwait(false);
+                }
             }
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
@@ -64,7 +65,7 @@ internal sealed partial class Http1Session
             _pumpFault = ExpiredFault() ?? new("RC-HTTP-315", FaultStage.Request, FaultKind.Transport, PeerRole.Client, e.Message);
         }
 
-        EndPump(channel, serverTakes);
+        EndPump(channel);
     }
 
     /// <summary>As <see cref="PumpRequestBodyAsync"/>, with interceptors editing the pieces; chunked anew.</summary>
@@ -85,15 +86,11 @@ internal sealed partial class Http1Session
                 if (step.Status == ChunkedStatus.NeedMore && !_requestBody.IsComplete)
                 {
                     _input.Consume(step.Consumed);
-                    ArmClient(Wait.RequestBody, _engine.Limits.BodyTimeout);
-                    var received = await _client.ReceiveAsync(_input.Room(BodyBufferOctets)).ConfigureAwait(false);
-                    if (received == 0)
+                    if (!await ReceiveBodyAsync().ConfigureAwait(false))
                     {
-                        _pumpFault = new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request body");
                         break;
                     }
 
-                    _input.Received(received);
                     continue;
                 }
 
@@ -117,7 +114,32 @@ internal sealed partial class Http1Session
             _pumpFault = ExpiredFault() ?? new("RC-HTTP-315", FaultStage.Request, FaultKind.Transport, PeerRole.Client, e.Message);
         }
 
-        EndPump(channel, serverTakes);
+        EndPump(channel);
+    }
+
+    /// <summary>Receives more of the request body into the input.</summary>
+    /// <returns>Whether something came; otherwise <see cref="_pumpFault"/> is set.</returns>
+    private async ValueTask<bool> ReceiveBodyAsync()
+    {
+        if (!_pumpStops)
+        {
+            ArmClient(Wait.RequestBody, _engine.Limits.BodyTimeout);
+        }
+
+        var received = await _client.ReceiveAsync(_input.Room(BodyBufferOctets)).ConfigureAwait(false);
+        if (received == 0)
+        {
+            _pumpFault = new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request body");
+            return false;
+        }
+
+        if (!_pumpStops)
+        {
+            DisarmClient(); // while the server takes it, the client is not late
+        }
+
+        _input.Received(received);
+        return true;
     }
 
     private async ValueTask<bool> TrySendAsync(ServerChannel channel, ReadOnlyMemory<byte> octets)
@@ -134,11 +156,12 @@ internal sealed partial class Http1Session
         {
             // The server may have answered before it stopped reading; the loop that awaits the response finds out. Until then the rest is read and dropped.
             DisarmServer();
+            _serverRefusesBody = true;
             return false;
         }
     }
 
-    private void EndPump(ServerChannel channel, bool serverTakes)
+    private void EndPump(ServerChannel channel)
     {
         DisarmClient();
         if (_pumpFault is not null && !_pumpStops)
@@ -146,10 +169,18 @@ internal sealed partial class Http1Session
             // The server must not take a part for the whole.
             channel.Transport.Reset();
         }
-        else if (serverTakes && !_pumpStops && !_responseStarted)
+        else if (!_pumpStops)
         {
+            // Sending took the server's slot from whoever waits for the response; it is given back, or that wait would have no end.
             _recorder.Stamp(TimingPoint.RequestEnd, _engine.Time.GetTimestamp());
-            ArmServer(Wait.Response, _engine.Limits.FirstByteTimeout);
+            if (_responseStarted)
+            {
+                ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
+            }
+            else
+            {
+                ArmServer(Wait.Response, _engine.Limits.FirstByteTimeout);
+            }
         }
     }
 
@@ -270,7 +301,7 @@ internal sealed partial class Http1Session
                 throw new IOException("the request body is malformed");
             }
 
-            Collect(step, _input.Span);
+            Collect(step, _input.Span, _requestBody);
             _input.Consume(step.Consumed);
             if (_data.WrittenCount > limit)
             {
@@ -298,8 +329,16 @@ internal sealed partial class Http1Session
         return true;
     }
 
-    private void Collect(in ChunkedStep step, ReadOnlySpan<byte> source)
+    private void Collect(in ChunkedStep step, ReadOnlySpan<byte> source, BodyScanner body)
     {
+        if (body.RepairedTrailers is { } repaired)
+        {
+            _raw!.Write(source[..step.Start]);
+            _raw!.Write(repaired);
+            body.TakeTrailers();
+            return;
+        }
+
         _raw!.Write(source[..step.Consumed]);
         if (step.Status == ChunkedStatus.Data)
         {
@@ -410,7 +449,7 @@ internal sealed partial class Http1Session
                 throw new UpstreamException(MalformedResponse(step.Error, channel.Input.Span));
             }
 
-            Collect(step, channel.Input.Span);
+            Collect(step, channel.Input.Span, _responseBody);
             channel.Input.Consume(step.Consumed);
             if (_data.WrittenCount > limit)
             {
@@ -449,14 +488,14 @@ internal sealed partial class Http1Session
         (_data, _raw) = (null, null);
         if (!_responseBody.IsComplete)
         {
-            await RelayResponseBodyAsync(channel).ConfigureAwait(false);
+            await RelayResponseBodyAsync(channel, hasUnread: channel.Input.Length > 0).ConfigureAwait(false);
         }
     }
 
     /// <summary>Relays a body whose pieces or trailers are edited, or whose chunks the client cannot read.</summary>
     private async ValueTask SendEditedResponseAsync(ServerChannel channel)
     {
-        var isChunked = _exchange.Request.MinorVersion == 1;
+        var isChunked = _exchange.Request.MinorVersion == 1 && _exchange.Response.MinorVersion == 1;
         if (isChunked)
         {
             Reframe(_exchange.Response.Fields, -1, "POST"u8);
@@ -610,7 +649,15 @@ internal sealed partial class Http1Session
         {
             if (KnownFields.Identify(System.Text.Encoding.Latin1.GetBytes(name)) is not (KnownField.ContentLength or KnownField.TransferEncoding or KnownField.Connection))
             {
-                response.Fields.Add(name, value);
+                try
+                {
+                    response.Fields.Add(name, value);
+                }
+                catch (ArgumentException)
+                {
+                    // An actor's mistake costs its field, not the connection.
+                    _recorder.Mark(FlowMarks.InterceptorFailed);
+                }
             }
         }
 

@@ -193,6 +193,11 @@ internal sealed partial class Http1Session
         await Task.WhenAny(first, fromServer).ConfigureAwait(false);
         if (first.IsCompleted)
         {
+            if (!first.IsCompletedSuccessfully)
+            {
+                server.Transport.Reset(); // the client is gone, and nobody else knows of this connection
+            }
+
             _input.Received(await first.ConfigureAwait(false));
             return server with { Pending = fromServer, PendingBuffer = buffer };
         }
@@ -393,7 +398,20 @@ internal sealed partial class Http1Session
                 return (null, fault);
             }
 
-            var received = await _client.ReceiveAsync(_input.Room(HeadBufferOctets)).ConfigureAwait(false);
+            int received;
+            try
+            {
+                received = await _client.ReceiveAsync(_input.Room(HeadBufferOctets)).ConfigureAwait(false);
+            }
+            catch (Exception e) when (DuplexTransport.IsFailure(e))
+            {
+                // Neither silence nor a reset within a hello goes unrecorded.
+                BeginFlow(FlowKind.Connection);
+                var failure = ExpiredFault() ?? new FlowFault("RC-TLS-102", FaultStage.ClientTls, FaultKind.Transport, PeerRole.Client, e.Message);
+                await EndFlowAsync(ReasonOf(failure), failure with { Octets = Around(_input.Span, 0, out _), OctetsOffset = 0 }).ConfigureAwait(false);
+                throw;
+            }
+
             if (received == 0)
             {
                 return (null, fault);

@@ -67,8 +67,7 @@ internal sealed partial class Http1Session
         if (total != 0 && now >= total)
         {
             Volatile.Write(ref _totalDeadline, 0);
-            Expire(Wait.Total);
-            ResetServer();
+            TotalIsOver();
             return;
         }
 
@@ -113,8 +112,14 @@ internal sealed partial class Http1Session
                 break;
 
             case Wait.RequestBody:
+                var isAnswered = _responseStarted; // before the reset, which lets the loop answer
                 Expire(wait);
                 ResetServer();
+                if (isAnswered)
+                {
+                    _client.Reset(); // it cannot be told any more, and nobody else waits for it
+                }
+
                 break;
 
             case Wait.Delivery or Wait.Tunnel:
@@ -138,13 +143,28 @@ internal sealed partial class Http1Session
         }
     }
 
+    private void TotalIsOver()
+    {
+        var isAnswered = _responseStarted;
+        Expire(Wait.Total);
+        if (Volatile.Read(ref _channel) is null && Volatile.Read(ref _clientWait) == (int)Wait.RequestBody)
+        {
+            _ = RefuseLateAsync("RC-HTTP-313");
+        }
+        else if (isAnswered)
+        {
+            _client.Reset();
+        }
+
+        ResetServer();
+    }
+
     // The loop is in a receive, so the sending side is free.
     private async Task RefuseLateAsync(string code)
     {
         try
         {
-            var entry = FaultCatalog.Find(code)!;
-            await _client.SendAsync(GeneratedResponse.Build(entry, entry.Explanation, null, close: true, isHead: false)).ConfigureAwait(false);
+            await _client.SendAsync(LateAnswer(code)).ConfigureAwait(false);
             await _client.CompleteOutputAsync().ConfigureAwait(false);
         }
         catch (Exception e) when (Transport.DuplexTransport.IsFailure(e))
@@ -153,6 +173,12 @@ internal sealed partial class Http1Session
         }
 
         _client.Close();
+    }
+
+    private static byte[] LateAnswer(string code)
+    {
+        var entry = FaultCatalog.Find(code)!;
+        return GeneratedResponse.Build(entry, entry.Explanation, null, close: true, isHead: false);
     }
 
     private void Expire(Wait wait) => Interlocked.CompareExchange(ref _expired, (int)wait, 0);

@@ -24,6 +24,7 @@ internal sealed partial class Http1Session
     private bool _isUpgrade;
     private bool _acceptsTrailers;
     private bool _isExcluded;
+    private bool _isHeadRead;
     private At _at;
 
     /// <summary>What the loop is doing with whom, to tell whose failure an exception is.</summary>
@@ -40,7 +41,7 @@ internal sealed partial class Http1Session
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Next> ServeRequestAsync(int headLength)
     {
-        (_expired, _responseStarted, _pump, _pumpFault, _pumpStops, _bufferedRequest) = (0, false, null, null, false, null);
+        (_expired, _responseStarted, _pump, _pumpFault, _pumpStops, _serverRefusesBody, _bufferedRequest) = (0, false, null, null, false, false, null);
         _isBodyEdited.AsSpan().Clear();
         BeginFlow(FlowKind.Http);
         if (ReadRequest(headLength) is { } fault)
@@ -92,6 +93,7 @@ internal sealed partial class Http1Session
     {
         var request = _exchange.Request;
         var allowed = AllowedInRequests;
+        _isHeadRead = false;
         if (headLength < 0)
         {
             return MalformedRequest(_headError);
@@ -110,18 +112,19 @@ internal sealed partial class Http1Session
         }
 
         request.Load(line, target);
+        _isHeadRead = true;
         var problem = Http1Framing.OfRequest(request.Fields, line.MinorVersion, allowed, out _requestFraming, ref repairs);
         if (problem != Http1Fault.None)
         {
-            return MalformedRequest(new(problem, 0));
+            return MalformedRequest(new(problem, OffsetOf(problem, request.Fields)));
         }
 
         _requestHop = HopByHop.Read(request.Fields);
         _clientKeepsAlive = line.MinorVersion == 1 ? !_requestHop.Close : _requestHop.KeepAlive && !_requestHop.Close;
-        problem = ReadHost(request.Fields, line.MinorVersion, out var host);
+        problem = HostField.Check(request.Fields, line.MinorVersion, target.Form, out var host, out _);
         if (problem != Http1Fault.None)
         {
-            return MalformedRequest(new(problem, 0));
+            return MalformedRequest(new(problem, OffsetOf(problem, request.Fields)));
         }
 
         if (target.HasUserInfo)
@@ -145,26 +148,9 @@ internal sealed partial class Http1Session
         _input.Consume(headLength);
         _requestBody.Begin(_requestFraming, _engine.Limits, allowed);
         _requestPlan = BodyPlan.Tap;
-        _isUpgrade = _requestHop.Upgrade && IsForwardableUpgrade(request.Fields);
+        _isUpgrade = _requestHop.Upgrade && line.MinorVersion == 1 && IsForwardableUpgrade(request.Fields); // RFC 9110 §7.8: none from HTTP/1.0
         _acceptsTrailers = AcceptsTrailers(request.Fields);
         return fault ?? (_scope is null ? CheckCredentials(request.Fields) : null);
-    }
-
-    private static Http1Fault ReadHost(FieldSection fields, int minorVersion, out int index)
-    {
-        index = fields.IndexOf(KnownField.Host);
-        if (index < 0)
-        {
-            return minorVersion == 1 ? Http1Fault.MissingHost : Http1Fault.None;
-        }
-
-        if (fields.IndexOf(KnownField.Host, index + 1) >= 0)
-        {
-            return Http1Fault.DuplicateHost;
-        }
-
-        var value = fields.Value(index);
-        return value.IsEmpty || Authority.TryRead(value, out _) ? Http1Fault.None : Http1Fault.InvalidHost;
     }
 
     private FlowFault? Route(in RequestTarget target, ReadOnlySpan<byte> authority, int hostIndex, ref Http1Repairs repairs)
@@ -331,6 +317,11 @@ internal sealed partial class Http1Session
             _recorder.Server(channel.Facts);
             channel.Facts.Exchanges++; // behind the recorder, which notes how many there were before this one
             _exchange.Server = channel.Facts;
+            if (Volatile.Read(ref _expired) != 0)
+            {
+                throw new IOException("given up while waiting for a connection");
+            }
+
             _at = At.SendingToServer;
             try
             {
@@ -461,7 +452,7 @@ internal sealed partial class Http1Session
     {
         var request = _exchange.Request;
         var first = 0;
-        if (_requestPlan == BodyPlan.Tap && !_requestBody.IsComplete)
+        if (_requestPlan == BodyPlan.Tap && !_requestBody.IsComplete && _bufferedRequest is null)
         {
             first = _requestBody.Advance(_input.Span, out var error);
             if (error.IsError)
@@ -510,14 +501,14 @@ internal sealed partial class Http1Session
 
         if (!_requestBody.IsComplete)
         {
-            _pump = PumpRequestBodyAsync(channel);
+            _pump = PumpRequestBodyAsync(channel, hasUnread: _input.Length > 0);
         }
     }
 
     private async ValueTask SendAndPumpAsync(ValueTask sending, ServerChannel channel)
     {
         await sending.ConfigureAwait(false);
-        _pump = _requestPlan == BodyPlan.Transform ? PumpEditedRequestBodyAsync(channel) : PumpRequestBodyAsync(channel);
+        _pump = _requestPlan == BodyPlan.Transform ? PumpEditedRequestBodyAsync(channel) : PumpRequestBodyAsync(channel, hasUnread: _requestBody.RepairedTrailers is not null);
     }
 
     private int WriteRequestHead(Span<byte> output, ServerChannel channel)
@@ -581,6 +572,27 @@ internal sealed partial class Http1Session
             Octets = Around(source, error.Offset, out var offset),
             OctetsOffset = offset,
         };
+    }
+
+    /// <summary>Where in the head the line is that a rule about the whole head rests on.</summary>
+    private static int OffsetOf(Http1Fault fault, FieldSection fields)
+    {
+        var field = fault switch
+        {
+            Http1Fault.InvalidContentLength or Http1Fault.DuplicateContentLength => KnownField.ContentLength,
+            Http1Fault.LengthAndTransferEncoding or Http1Fault.InvalidTransferEncoding or Http1Fault.TransferEncodingInHttp10 => KnownField.TransferEncoding,
+            Http1Fault.DuplicateHost or Http1Fault.InvalidHost => KnownField.Host,
+            _ => KnownField.None,
+        };
+        for (var i = fields.Count - 1; field != KnownField.None && i >= 0; i--)
+        {
+            if (fields.Known(i) == field)
+            {
+                return Math.Max(0, fields.Received.LastIndexOf(fields.ReceivedLine(i)));
+            }
+        }
+
+        return 0;
     }
 
     private static byte[] Around(ReadOnlySpan<byte> source, int at, out int offset)

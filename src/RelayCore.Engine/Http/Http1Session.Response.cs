@@ -69,8 +69,9 @@ internal sealed partial class Http1Session
             }
         }
 
-        // An HTTP/1.0 client cannot read chunks (RFC 9112 §6.1): they are taken apart and the end is told by closing.
-        if (_responseFraming.Kind == BodyFramingKind.Chunked && _exchange.Request.MinorVersion == 0 && _responsePlan == BodyPlan.Tap)
+        // An HTTP/1.0 client cannot read chunks, and nobody can trust them in an HTTP/1.0 response (RFC 9112 §6.1): they are taken apart and the end is told by closing.
+        if (_responseFraming.Kind == BodyFramingKind.Chunked && _responsePlan == BodyPlan.Tap
+            && (_exchange.Request.MinorVersion == 0 || response.MinorVersion == 0))
         {
             _responsePlan = BodyPlan.Transform;
         }
@@ -119,7 +120,7 @@ internal sealed partial class Http1Session
             out _responseFraming, ref _responseRepairs);
         if (problem != Http1Fault.None)
         {
-            return MalformedResponse(new(problem, 0), channel.Input.Span);
+            return MalformedResponse(new(problem, OffsetOf(problem, response.Fields)), channel.Input.Span);
         }
 
         if (line.Status == 101 && !_isUpgrade)
@@ -182,22 +183,30 @@ internal sealed partial class Http1Session
         await SendToClientAsync(_output.AsMemory(0, length + first)).ConfigureAwait(false);
         if (!_responseBody.IsComplete)
         {
-            await RelayResponseBodyAsync(channel).ConfigureAwait(false);
+            await RelayResponseBodyAsync(channel, hasUnread: _responseBody.RepairedTrailers is not null).ConfigureAwait(false);
         }
     }
 
-    private async ValueTask RelayResponseBodyAsync(ServerChannel channel)
+    /// <summary>Relays the rest of a body as it comes.</summary>
+    /// <param name="channel">The server.</param>
+    /// <param name="hasUnread">Whether its input holds octets nobody looked at yet.</param>
+    private async ValueTask RelayResponseBodyAsync(ServerChannel channel, bool hasUnread)
     {
         while (!_responseBody.IsComplete)
         {
-            _at = At.ReceivingBody;
-            ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-            if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
+            if (!hasUnread)
             {
-                throw new IOException("the server closed the connection within the response body");
+                _at = At.ReceivingBody;
+                ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
+                if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
+                {
+                    throw new IOException("the server closed the connection within the response body");
+                }
+
+                DisarmServer();
             }
 
-            DisarmServer();
+            hasUnread = false;
             var forward = _responseBody.Advance(channel.Input.Span, out var error);
             if (forward > 0)
             {
@@ -210,6 +219,13 @@ internal sealed partial class Http1Session
             {
                 _pumpFault = MalformedResponse(error, channel.Input.Span);
                 throw new IOException("the response body is malformed");
+            }
+
+            if (_responseBody.RepairedTrailers is { } trailers)
+            {
+                channel.Input.Consume(_responseBody.TakeTrailers());
+                _at = At.Client;
+                await SendToClientAsync(trailers).ConfigureAwait(false);
             }
         }
     }
@@ -231,7 +247,7 @@ internal sealed partial class Http1Session
         var output = Output(response.Fields.WrittenBound + reason.Length + Http1HeadWriter.Overhead + extra);
         var length = Http1HeadWriter.WriteStatusLine(output, response.Status, reason, response.MinorVersion);
         length += Http1HeadWriter.WriteFields(output.AsSpan(length), response.Fields, _responseHop, options);
-        if (response.Fields.ChangeCount > 0)
+        if (response.Fields.ChangeCount > 0 && response.Status is 101 or >= 200)
         {
             _recorder.ResponseSent(output.AsSpan(0, length));
         }
@@ -241,12 +257,6 @@ internal sealed partial class Http1Session
 
     private ValueTask SendToClientAsync(ReadOnlyMemory<byte> octets)
     {
-        // With a pump running the client's slot is the pump's; a client that takes nothing then fails the body time-out there.
-        if (_pump is null or { IsCompleted: true })
-        {
-            ArmClient(Wait.Delivery, _engine.Limits.BodyTimeout);
-        }
-
         _facts.OctetsSent += octets.Length;
         var sending = _client.SendAsync(octets);
         if (!sending.IsCompletedSuccessfully)
@@ -258,7 +268,22 @@ internal sealed partial class Http1Session
         return default;
     }
 
-    private static async ValueTask AwaitDeliveryAsync(ValueTask sending) => await sending.ConfigureAwait(false);
+    // Armed only while the client takes nothing: what comes next may be a long wait for the server, which is not the client's fault.
+    private async ValueTask AwaitDeliveryAsync(ValueTask sending)
+    {
+        // With a pump running the client's slot is the pump's; a client that takes nothing then fails the body time-out there.
+        var isMine = _pump is null or { IsCompleted: true };
+        if (isMine)
+        {
+            ArmClient(Wait.Delivery, _engine.Limits.BodyTimeout);
+        }
+
+        await sending.ConfigureAwait(false);
+        if (isMine)
+        {
+            DisarmClient();
+        }
+    }
 
     /// <summary>Everything is delivered: ends the flow, gives the server connection back, decides about the client's.</summary>
     private async ValueTask<Next> FinishAsync(ServerChannel channel, bool serverKeeps)
@@ -269,11 +294,23 @@ internal sealed partial class Http1Session
             next = await FinishPumpAsync(serverKeeps, next).ConfigureAwait(false);
         }
 
-        await EndFlowAsync(_pumpFault is null ? CloseReason.Completed : CloseReason.ClientClosed, _pumpFault).ConfigureAwait(false);
-        _channel = null;
-        if (serverKeeps && channel.Input.Length == 0 && _requestBody.IsComplete && Volatile.Read(ref _expired) == 0)
+        if (_pumpFault is { Kind: FaultKind.Truncated or FaultKind.Transport } && _requestBody.DataOctets == 0
+            && _exchange.Request.Fields.IndexOf(KnownField.Expect) >= 0)
         {
-            if (IsConnectionBound())
+            _pumpFault = null; // it was not asked to continue, so there was nothing to send (RFC 9110 §10.1.1)
+        }
+
+        await EndFlowAsync(_pumpFault is null ? CloseReason.Completed : ReasonOf(_pumpFault), _pumpFault).ConfigureAwait(false);
+        _channel = null;
+
+        // Octets behind a response that has no body are most often a body after all: they must not become the next answer.
+        channel.IsSuspect = _responseFraming.Kind == BodyFramingKind.None;
+        if (serverKeeps && channel.Input.Length == 0 && _requestBody.IsComplete && !_serverRefusesBody && Volatile.Read(ref _expired) == 0
+            && !(channel.IsSuspect && channel.Transport.HasInput))
+        {
+            // Once authenticated it stays so: requests that follow need not show it.
+            channel.IsBound |= IsConnectionBound();
+            if (channel.IsBound)
             {
                 _pinned = channel;
             }
@@ -365,8 +402,9 @@ internal sealed partial class Http1Session
             next = Next.Continue;
         }
 
-        var isHead = request.Fields.ReceivedLength > 0 && request.Fields.Count > 0 && request.MethodOctets.SequenceEqual("HEAD"u8);
-        var octets = GeneratedResponse.Build(entry, fault.Detail, request.Fields, close: next != Next.Continue, isHead);
+        // A head that could not be read leaves that of the request before, which says nothing about this one.
+        var isHead = _isHeadRead && request.MethodOctets.SequenceEqual("HEAD"u8);
+        var octets = GeneratedResponse.Build(entry, fault.Detail, _isHeadRead ? request.Fields : null, close: next != Next.Continue, isHead);
         RecordGenerated(octets);
         _responseStarted = true;
         try
@@ -415,6 +453,7 @@ internal sealed partial class Http1Session
         var wait = (Wait)Volatile.Read(ref _expired);
         BeginFlow(FlowKind.Http);
         _exchange.Request.Fields.Clear();
+        (_isHeadRead, _pump, _pumpFault, _responseStarted) = (false, null, null, false);
         var fault = ExpiredFault() ?? (failure is null
             ? new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request head")
             : new FlowFault("RC-HTTP-315", FaultStage.Request, FaultKind.Transport, PeerRole.Client, failure.Message));
@@ -422,6 +461,11 @@ internal sealed partial class Http1Session
         if (wait == Wait.None && failure is null)
         {
             return await RefuseAsync(fault, Next.Close).ConfigureAwait(false);
+        }
+
+        if (wait == Wait.Head)
+        {
+            RecordGenerated(LateAnswer(fault.Code)); // the sweeper sent it
         }
 
         await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);

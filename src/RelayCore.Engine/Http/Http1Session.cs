@@ -119,6 +119,19 @@ internal sealed partial class Http1Session : IDeadlined
                 pinned.Pool.Discard(pinned, reset: false);
             }
 
+            if (_channel is { } channel)
+            {
+                // Only a defect gets here with one; it must not cost the origin a permit.
+                _channel = null;
+                channel.Transport.Reset();
+                if (_pump is not null)
+                {
+                    await _pump.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+
+                channel.Pool.Discard(channel, reset: true);
+            }
+
             _input.Release(discard: true);
             ReleaseOutput();
             _engine.Store.Return(_recorder);
@@ -139,6 +152,7 @@ internal sealed partial class Http1Session : IDeadlined
     {
         Expire(Wait.Stopping);
         _client.Reset();
+        ResetServer();
     }
 
     private async Task<Next> ServeAsync()

@@ -53,9 +53,11 @@ internal sealed class StageRunner(FlowRecorder recorder, TimeProvider time)
                 continue;
             }
 
-            var before = body.Octets;
+            var (before, wasReplaced) = (body.Octets, body.IsReplaced);
             var fields = stage == Stage.RequestBody ? exchange.Request.Fields : exchange.Response.Fields;
-            var changes = fields.ChangeCount;
+            var saved = fields.Save();
+            var changes = saved.ChangeCount;
+            var (request, response) = (exchange.Request.Save(), exchange.Response.Save());
             try
             {
                 var verdict = stage == Stage.RequestBody
@@ -75,7 +77,17 @@ internal sealed class StageRunner(FlowRecorder recorder, TimeProvider time)
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
-                body.ReplaceOctets(before);
+                body.TakeBack(before, wasReplaced);
+                fields.Restore(saved);
+                if (stage == Stage.RequestBody)
+                {
+                    exchange.Request.Restore(request);
+                }
+                else
+                {
+                    exchange.Response.Restore(response);
+                }
+
                 Failed(interceptor, stage, exchange, e);
             }
         }

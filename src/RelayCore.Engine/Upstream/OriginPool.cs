@@ -40,7 +40,7 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
                 channel = _idle[^1];
                 _idle.RemoveAt(_idle.Count - 1);
                 owner.IdleChanged(-1);
-                if ((mustBeFresh || owner.IsOld(channel)) && channel.Transport.HasInput)
+                if ((mustBeFresh || channel.IsSuspect || owner.IsOld(channel)) && channel.Transport.HasInput)
                 {
                     // A server that closes an idle connection, or talks on it, makes it useless.
                     _open--;
@@ -74,6 +74,22 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
         var waiter = new TaskCompletionSource<ServerChannel?>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
         {
+            // What became free since the bound was found reached would otherwise be given to nobody.
+            if (_idle.Count > 0)
+            {
+                var idle = _idle[^1];
+                _idle.RemoveAt(_idle.Count - 1);
+                owner.IdleChanged(-1);
+                idle.IsReused = true;
+                return idle;
+            }
+
+            if (_open < owner.Limits.MaxServerConnectionsPerOrigin)
+            {
+                _open++;
+                return null;
+            }
+
             if (_waiting.Count >= 10_000)
             {
                 throw new TimeoutException("10,000 requests are waiting for this server already");

@@ -18,6 +18,12 @@ internal sealed class ServerChannel(OriginPool pool, DuplexTransport transport, 
     /// <summary>Whether an exchange was completed on it before the present one.</summary>
     public bool IsReused { get; set; }
 
+    /// <summary>Whether its last response had no body, so that octets may follow that nobody asked for: it is looked at before it is used again.</summary>
+    public bool IsSuspect { get; set; }
+
+    /// <summary>Whether it is authenticated as a whole (NTLM, Negotiate), so that it belongs to one client until it ends.</summary>
+    public bool IsBound { get; set; }
+
     /// <summary>Monotonic timestamp since when it is idle.</summary>
     public long IdleSince { get; set; }
 
