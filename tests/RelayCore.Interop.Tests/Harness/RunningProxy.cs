@@ -28,6 +28,7 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
     private readonly ProxyEngine _engine;
     private readonly List<Exception> _failures = [];
     private readonly SemaphoreSlim _changed = new(0);
+    private bool _isDisposed;
 
     private RunningProxy(EngineOptions options, RootAuthority authority, ECDsa leafKey, TemporaryDirectory directory)
     {
@@ -104,6 +105,30 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
     /// <summary>The only flow, when it has finished.</summary>
     public async Task<Flow> OnlyFlowAsync() => (await FinishedAsync(1))[0];
 
+    /// <summary>Waits for a finished flow of which something holds. For programs that ask for more than they are told to.</summary>
+    public async Task<Flow> FinishedAsync(Func<Flow, bool> isMeant)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(s_patience);
+        while (true)
+        {
+            var all = List();
+            if (all.FirstOrDefault(x => x.CloseReason is not null && isMeant(x)) is { } found)
+            {
+                return found;
+            }
+
+            try
+            {
+                await _changed.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail($"the expected flow is not among {Describe(all)}");
+            }
+        }
+    }
+
     /// <summary>Flows there are now, oldest first.</summary>
     public IReadOnlyList<Flow> List() =>
         [.. _store.List(new FlowQuery { Limit = int.MaxValue }).Reverse().Select(x => FlowId.TryParse(x.Id, out var id) ? Flows.Get(id) : null).OfType<Flow>()];
@@ -120,6 +145,12 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
 
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         await _engine.DisposeAsync();
         _store.Listener = null;
         _store.Dispose();
