@@ -14,7 +14,8 @@ using RelayCore.Runtime.Flows;
 namespace RelayCore.Interop.Tests.Harness;
 
 /// <summary>
-/// The proxy of this repository on a port of its own, with a new authority. Names under <c>.test</c> are this machine. A session that ended by
+/// The proxy of this repository on a port of its own, with a new authority. Names under <c>.test</c> are this machine and no
+/// others exist. A session that ended by
 /// a defect of the program fails the test when it is disposed.
 /// </summary>
 internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
@@ -170,8 +171,8 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
     private sealed class LocalNames : IResolver
     {
         public async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) =>
-            host.EndsWith(".missing.test", StringComparison.Ordinal) ? throw new SocketException((int)SocketError.HostNotFound)
-            : host.EndsWith(".test", StringComparison.Ordinal) ? [IPAddress.Loopback]
-            : await Dns.GetHostAddressesAsync(host, cancellationToken);
+            host == "localhost" ? await Dns.GetHostAddressesAsync(host, cancellationToken)
+            : host.EndsWith(".test", StringComparison.Ordinal) && !host.EndsWith(".missing.test", StringComparison.Ordinal) ? [IPAddress.Loopback]
+            : throw new SocketException((int)SocketError.HostNotFound); // programs that phone home get nowhere
     }
 }
