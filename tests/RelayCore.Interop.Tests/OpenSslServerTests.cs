@@ -82,21 +82,25 @@ public sealed class OpenSslServerTests
         Assert.StartsWith("RC-", flows[1].Http().Error!.Code, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task SecondConnection_ToAServer_ResumesItsSession()
+    [Theory]
+    [InlineData("tls1_2")]
+    [InlineData("tls1_3")]
+    public async Task SecondConnection_ToAServer_ResumesItsSession(string version)
     {
+        // The TLS library keeps one session for each name, whatever the port: another test's name would take its place.
+        var host = $"resumed-{version.Replace('_', '-')}.test";
         using var pki = new TestPki();
-        using var certificate = pki.Issue(["shop.test"]);
+        using var certificate = pki.Issue([host]);
         using var directory = new TemporaryDirectory();
-        await using var server = await StartAsync(directory, certificate, "-www", "-tls1_3");
+        await using var server = await StartAsync(directory, certificate, "-www", "-" + version);
         await using var proxy = await RunningProxy.StartAsync(pki);
 
         // s_server -www closes after each answer, so every request is a new connection.
-        var first = await CurlAsync(proxy, $"https://shop.test:{server.Port}/1");
-        var second = await CurlAsync(proxy, $"https://shop.test:{server.Port}/2");
+        var first = await CurlAsync(proxy, $"https://{host}:{server.Port}/1");
+        var second = await CurlAsync(proxy, $"https://{host}:{server.Port}/2");
 
         Assert.Matches("(?m)^New, TLSv1", first.Succeeded().Text);
-        Assert.True(second.Succeeded().Text.Contains("\nReused, TLSv1", StringComparison.Ordinal), second.Text + server.Said);
+        Assert.Matches("(?m)^Reused, TLSv1", second.Succeeded().Text);
         Assert.Equal(2, (await proxy.FinishedAsync(2)).Select(x => x.Connection.Server!.Id).Distinct().Count());
     }
 

@@ -89,8 +89,12 @@ internal static class Tool
             start.Environment.Remove(name);
         }
 
-        start.Environment.Remove("SSL_CERT_FILE");
-        start.Environment.Remove("SSL_CERT_DIR");
+        // Nor may authorities of the machine take the place of the one a test names.
+        foreach (var name in (string[])["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSLKEYLOGFILE"])
+        {
+            start.Environment.Remove(name);
+        }
+
         start.Environment["LC_ALL"] = "C.UTF-8";
         foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
         {

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.Playwright;
+using RelayCore.Core.Flows;
+using RelayCore.Interop.Tests.Harness;
+
+namespace RelayCore.Interop.Tests;
+
+/// <summary>Chromium through the proxy, with a profile and a trust store of its own.</summary>
+public sealed class ChromiumTests
+{
+    private static readonly string[] s_arguments =
+    [
+        "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
+    ];
+
+    [Fact]
+    public async Task Page_OverInterceptedHttps_WorksLikeWithoutProxy()
+    {
+        using var pki = new TestPki();
+        using var certificate = pki.Issue(["shop.test"]);
+        await using var origin = RecordingOrigin.Start(Shop, certificate);
+        await using var proxy = await RunningProxy.StartAsync(pki);
+        await using var browser = await Browser.StartAsync(proxy, trusts: true);
+        var url = $"https://shop.test:{origin.Port}";
+
+        var response = await browser.Page.GotoAsync(url + "/", new() { WaitUntil = WaitUntilState.Load });
+
+        // The page with script, style and fifty images, each a picture of its own width.
+        Assert.Equal(200, response!.Status);
+        Assert.StartsWith("RelayCore", (await response.SecurityDetailsAsync())!.Issuer, StringComparison.Ordinal);
+        Assert.Equal("rgb(1, 2, 3)", await browser.Page.EvaluateAsync<string>("getComputedStyle(document.body).color"));
+        Assert.Equal("ran", await browser.Page.EvaluateAsync<string>("window.script"));
+        var widths = await browser.Page.EvaluateAsync<int[]>("[...document.images].map(x => x.naturalWidth)");
+        Assert.Equal(Enumerable.Range(1, 50), widths);
+        Assert.Equal([("a", "1"), ("b", "2"), ("c", "3")], (await browser.Page.Context.CookiesAsync()).Select(x => (x.Name, x.Value)).Order());
+
+        // The form.
+        await browser.Page.FillAsync("input[name=text]", "gr\u00fc\u00dfe & mehr");
+        await browser.Page.ClickAsync("button");
+        await browser.Page.WaitForURLAsync("**/form");
+        Assert.Equal("text=gr%C3%BC%C3%9Fe+%26+mehr", await browser.Page.InnerTextAsync("body"));
+
+        var post = await proxy.FinishedAsync(x => IsForShop(x) && x.Http().Request?.Method == "POST");
+        post.Completed("POST", url + "/form", 200);
+        Assert.Equal("text=gr%C3%BC%C3%9Fe+%26+mehr", post.Http().Request!.Body!.Content);
+        Assert.Equal(["a", "b", "c"], post.Http().Request!.Cookies.Select(x => x.Name).Order());
+        var flows = proxy.List().Where(IsForShop).ToList();
+        var images = flows.Where(x => x.Http().Request!.Url.Contains("/image/", StringComparison.Ordinal)).ToList();
+        Assert.Equal(50, images.Count);
+        Assert.All(images, x => Assert.Equal(Picture(x.Http().Request!.Url.Split('/')[^1]), x.Http().Response!.Body!.Content));
+        Assert.InRange(images.Select(x => x.Connection.Client.Id).Distinct().Count(), 1, 6);
+        Assert.Equal(origin.Requests.Count, flows.Count);
+        Assert.Contains("h2", images[0].Connection.Client.Tls!.OfferedAlpn!);
+        Assert.StartsWith("t13d", images[0].Connection.Client.Tls!.Ja4, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Page_PlainHttpWithFetchStream_Works()
+    {
+        await using var origin = RecordingOrigin.Start(x => x.Target switch
+        {
+            "/api" => RecordingOrigin.Ok(x.Body, "Content-Type: application/json\r\n"),
+            _ => RecordingOrigin.Ok("<!doctype html><link rel=icon href='data:,'><title>plain</title>", "Content-Type: text/html\r\n"),
+        });
+        await using var proxy = await RunningProxy.StartAsync();
+        await using var browser = await Browser.StartAsync(proxy, trusts: false);
+        var url = $"http://shop.test:{origin.Port}";
+
+        await browser.Page.GotoAsync(url + "/");
+        var answer = await browser.Page.EvaluateAsync<JsonElement>("fetch('/api', { method: 'PUT', body: JSON.stringify({ n: 'x'.repeat(100000) }) }).then(x => x.json())");
+
+        Assert.Equal(100_000, answer.GetProperty("n").GetString()!.Length);
+        var flow = await proxy.FinishedAsync(x => IsForShop(x) && x.Http().Request?.Method == "PUT");
+        flow.Completed("PUT", url + "/api", 200);
+        Assert.Equal(100_008, flow.Octets.RequestBody);
+    }
+
+    [Fact]
+    public async Task ErrorPages_AreReadable()
+    {
+        using var pki = new TestPki();
+        using var expired = pki.Issue(["old.test"], expired: true);
+        await using var origin = RecordingOrigin.Start(_ => RecordingOrigin.Ok("never"), expired);
+        await using var proxy = await RunningProxy.StartAsync(pki);
+        await using var browser = await Browser.StartAsync(proxy, trusts: true);
+
+        var missing = await browser.Page.GotoAsync("http://nowhere.missing.test/");
+        var first = await browser.Page.InnerTextAsync("body");
+        var old = await browser.Page.GotoAsync($"https://old.test:{origin.Port}/");
+        var second = await browser.Page.InnerTextAsync("body");
+
+        Assert.Equal((502, "RC-DNS-001"), (missing!.Status, missing.Headers["x-relay-core-error"]));
+        Assert.Contains("Host name not found", first, StringComparison.Ordinal);
+        Assert.Contains("What to do", first, StringComparison.Ordinal);
+        Assert.Equal((502, "RC-TLS-203"), (old!.Status, old.Headers["x-relay-core-error"]));
+        Assert.Contains("Server certificate expired or not yet valid", second, StringComparison.Ordinal);
+        Assert.Contains("RelayCore", second, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task UntrustedAuthority_LeavesADiagnosis()
+    {
+        using var pki = new TestPki();
+        using var certificate = pki.Issue(["shop.test"]);
+        await using var origin = RecordingOrigin.Start(_ => RecordingOrigin.Ok("never"), certificate);
+        await using var proxy = await RunningProxy.StartAsync(pki);
+        await using var browser = await Browser.StartAsync(proxy, trusts: false);
+
+        var failure = await Assert.ThrowsAsync<PlaywrightException>(() => browser.Page.GotoAsync($"https://shop.test:{origin.Port}/"));
+
+        Assert.Contains("ERR_CERT_AUTHORITY_INVALID", failure.Message, StringComparison.Ordinal);
+        Assert.Empty(origin.Requests);
+        var flow = await proxy.FinishedAsync(x => IsForShop(x) && x.Kind == FlowKind.Connection);
+        var error = flow.Tcp().Error!;
+        Assert.True(error.Code is "RC-TLS-101" or "RC-TLS-102", $"{error.Code} {error.Detail}");
+        Assert.Equal(("client", "client_tls"), (error.Blame, error.Stage));
+        Assert.StartsWith("shop.test", error.Detail, StringComparison.Ordinal);
+        Assert.True(error.NextSteps.Count >= 3, string.Join("; ", error.NextSteps));
+    }
+
+    // Whatever the flags, a browser asks its maker for this and that.
+    private static bool IsForShop(Flow flow) => flow.Network.ServerHost?.StartsWith("shop.test:", StringComparison.Ordinal) == true;
+
+    private static byte[] Shop(OriginRequest request) => request.Target switch
+    {
+        "/" => RecordingOrigin.Ok(
+            "<!doctype html><html><head><link rel=icon href='data:,'><link rel=stylesheet href=/style.css><script src=/script.js></script></head><body>"
+            + "<form method=post action=/form><input name=text><button>send</button></form>"
+            + string.Concat(Enumerable.Range(1, 50).Select(x => $"<img src=/image/{x}>")) + "</body></html>",
+            "Content-Type: text/html; charset=utf-8\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Secure; HttpOnly\r\nSet-Cookie: c=3; Path=/; SameSite=Lax\r\n"),
+        "/style.css" => RecordingOrigin.Ok("body { color: rgb(1, 2, 3) }", "Content-Type: text/css\r\n"),
+        "/script.js" => RecordingOrigin.Ok("window.script = 'ran';", "Content-Type: text/javascript\r\n"),
+        "/form" => RecordingOrigin.Ok(request.Body, "Content-Type: text/plain\r\n"),
+        var image when image.StartsWith("/image/", StringComparison.Ordinal) => RecordingOrigin.Ok(Picture(image[7..]), "Content-Type: image/svg+xml\r\n"),
+        _ => RecordingOrigin.Ok("", status: "404 Not Found"),
+    };
+
+    private static string Picture(string width) =>
+        string.Create(CultureInfo.InvariantCulture, $"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='1'></svg>");
+
+    private sealed class Browser(TemporaryDirectory home, IPlaywright playwright, IBrowserContext context) : IAsyncDisposable
+    {
+        public IPage Page => context.Pages[0];
+
+        /// <param name="proxy">The proxy it uses, for loopback too.</param>
+        /// <param name="trusts">Whether its NSS store has the proxy's authority.</param>
+        public static async Task<Browser> StartAsync(RunningProxy proxy, bool trusts)
+        {
+            var program = Tool.Require("chromium", "chromium");
+            var home = new TemporaryDirectory();
+            if (trusts)
+            {
+                var certutil = Tool.Require("certutil", "libnss3-tools");
+                var store = "sql:" + Directory.CreateDirectory(home.File(".pki/nssdb")).FullName;
+                (await Tool.RunAsync(certutil, ["-d", store, "-N", "--empty-password"])).Succeeded();
+                (await Tool.RunAsync(certutil, ["-d", store, "-A", "-t", "C,,", "-n", "proxy", "-i", proxy.CaFile])).Succeeded();
+            }
+
+            var environment = new Dictionary<string, string> { ["HOME"] = home.Path, ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "", ["LC_ALL"] = "C.UTF-8" };
+            var playwright = await Playwright.CreateAsync();
+            var context = await playwright.Chromium.LaunchPersistentContextAsync(home.File("profile"), new()
+            {
+                ExecutablePath = program,
+                Headless = true,
+                ChromiumSandbox = false,
+                Args = s_arguments,
+                Env = environment,
+                Proxy = new() { Server = proxy.Url, Bypass = "<-loopback>" },
+                Timeout = 20_000,
+            });
+            context.SetDefaultTimeout(15_000);
+            return new(home, playwright, context);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await context.CloseAsync();
+            playwright.Dispose();
+            home.Dispose();
+        }
+    }
+}
