@@ -4,33 +4,39 @@ using Xunit;
 
 namespace RelayCore.Cli.Tests.Process;
 
-/// <summary><c>flows</c> against a proxy that runs as a process of its own.</summary>
-public sealed class FlowsTests : IAsyncLifetime
+/// <summary>A proxy that runs as a process of its own and has seen four exchanges.</summary>
+public sealed class FlowsFixture : IAsyncLifetime
 {
     private readonly TestEnvironment _environment = new();
     private readonly ScriptedOrigin _origin = new((head, _, _) => Task.FromResult<string?>(head.Split(' ')[1] switch
     {
         "/json" => ScriptedOrigin.Response("{\"a\":[1,2]}", "application/json"),
         "/missing" => ScriptedOrigin.Response("no", status: "404 Not Found"),
-        "/evil\u001b" or "/evil" => ScriptedOrigin.Response("\u001b[2J", fields: "X-Evil: a\u0085b\r\n"),
+        "/evil" => ScriptedOrigin.Response("\u001b[2J", fields: "X-Evil: a\u0085b\r\n"),
         _ => ScriptedOrigin.Response("hello"),
     }));
 
-    private RunningProxy _proxy = null!;
+    internal RunningProxy Proxy { get; private set; } = null!;
+
+    internal string DataDirectory => _environment.Folder;
+
+    internal int OriginPort => _origin.Port;
+
+    internal string Url(string path) => _origin.Url(path);
 
     public async ValueTask InitializeAsync()
     {
-        _proxy = await RunningProxy.StartAsync(_environment);
-        using var client = _proxy.Client();
+        Proxy = await RunningProxy.StartAsync(_environment);
+        using var client = Proxy.Client();
         foreach (var path in (string[])["/json", "/missing", "/evil"])
         {
-            (await client.GetAsync(_origin.Url(path))).Dispose();
+            (await client.GetAsync(Url(path))).Dispose();
         }
 
         (await client.GetAsync("http://127.0.0.1:1/refused")).Dispose();
 
         // A client has its answer a moment before the flow has ended.
-        using var api = _proxy.ApiClient();
+        using var api = Proxy.ApiClient();
         using var patience = new CancellationTokenSource(RunningProxy.Patience);
         while ((await api.GetStringAsync("/api/v1/flows", patience.Token)).Contains("\"running\"", StringComparison.Ordinal))
         {
@@ -40,9 +46,22 @@ public sealed class FlowsTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        await _proxy.DisposeAsync();
+        await Proxy.DisposeAsync();
         await _origin.DisposeAsync();
         _environment.Dispose();
+    }
+}
+
+/// <summary><c>flows</c> against a proxy that runs as a process of its own.</summary>
+public sealed class FlowsTests : IClassFixture<FlowsFixture>, IDisposable
+{
+    private readonly TestEnvironment _environment = new();
+    private readonly FlowsFixture _fixture;
+
+    public FlowsTests(FlowsFixture fixture)
+    {
+        _fixture = fixture;
+        _environment.Variables["RELAY_DATA_DIR"] = fixture.DataDirectory;
     }
 
     [Fact]
@@ -98,7 +117,7 @@ public sealed class FlowsTests : IAsyncLifetime
     [Fact]
     public async Task Flows_ApiUrlWithoutToken_SaysHowToGiveIt()
     {
-        Assert.Equal(ExitCode.Failure, await _environment.RunAsync("flows", "--api-url", _proxy.Api));
+        Assert.Equal(ExitCode.Failure, await _environment.RunAsync("flows", "--api-url", _fixture.Proxy.Api));
         Assert.Contains("RELAY_API_TOKEN", _environment.Error, StringComparison.Ordinal);
     }
 
@@ -106,8 +125,8 @@ public sealed class FlowsTests : IAsyncLifetime
     public async Task Flows_ApiUrlWithToken_NeedsNoDataDirectory()
     {
         using var other = new TestEnvironment();
-        other.Variables["RELAY_API_TOKEN"] = _proxy.Token;
-        Assert.Equal(ExitCode.Success, await other.RunAsync("flows", "--api-url", _proxy.Api, "--output", "jsonl"));
+        other.Variables["RELAY_API_TOKEN"] = _fixture.Proxy.Token;
+        Assert.Equal(ExitCode.Success, await other.RunAsync("flows", "--api-url", _fixture.Proxy.Api, "--output", "jsonl"));
         Assert.Equal(4, other.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
     }
 
@@ -130,11 +149,11 @@ public sealed class FlowsTests : IAsyncLifetime
     public async Task Get_ByEndOfId_ShowsTheExchange()
     {
         var text = string.Join('\n', await LinesAsync("flows", "get", await IdAsync("/json")));
-        Assert.Contains($"GET {_origin.Url("/json")}", text, StringComparison.Ordinal);
+        Assert.Contains($"GET {_fixture.Url("/json")}", text, StringComparison.Ordinal);
         Assert.Contains("  Content-Type: application/json", text, StringComparison.Ordinal);
         Assert.Contains("  {\n    \"a\": [\n      1,\n      2\n    ]\n  }", text, StringComparison.Ordinal);
         Assert.Contains("Timings\n", text, StringComparison.Ordinal);
-        Assert.Contains($"server 127.0.0.1:{_origin.Port}", text, StringComparison.Ordinal);
+        Assert.Contains($"server 127.0.0.1:{_fixture.OriginPort}", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -180,34 +199,13 @@ public sealed class FlowsTests : IAsyncLifetime
         Assert.Single(_environment.Error.TrimEnd('\n').Split('\n'));
     }
 
-    [Fact]
-    public async Task Follow_FlowEnds_IsShownOnce()
-    {
-        await using var follow = RunningProxy.Start(_environment, "flows", "--follow", "--path", "followed");
-        using var client = _proxy.Client();
-        using var patience = new CancellationTokenSource(RunningProxy.Patience);
-        for (var i = 0; follow.Output.Length < 3; i++)
-        {
-            patience.Token.ThrowIfCancellationRequested();
-
-            // It says nothing when it has begun, so there is traffic until it has shown some.
-            (await client.GetAsync(_origin.Url($"/followed/{i}"), TestContext.Current.CancellationToken)).Dispose();
-            (await client.GetAsync(_origin.Url("/other"), TestContext.Current.CancellationToken)).Dispose();
-        }
-
-        _proxy.Signal(15);
-        await _proxy.ExitAsync();
-        Assert.Equal(0, await follow.ExitAsync());
-        Assert.Equal(["The proxy has ended."], follow.Error);
-        Assert.All(follow.Output, x => Assert.Contains("/followed/", x, StringComparison.Ordinal));
-        Assert.Equal(follow.Output.Length, follow.Output.Distinct().Count());
-    }
+    public void Dispose() => _environment.Dispose();
 
     private async Task<string> IdAsync(string path)
     {
         using var environment = new TestEnvironment();
-        environment.Variables["RELAY_API_TOKEN"] = _proxy.Token;
-        Assert.Equal(ExitCode.Success, await environment.RunAsync("flows", "--api-url", _proxy.Api, "--path", path, "--output", "jsonl"));
+        environment.Variables["RELAY_API_TOKEN"] = _fixture.Proxy.Token;
+        Assert.Equal(ExitCode.Success, await environment.RunAsync("flows", "--api-url", _fixture.Proxy.Api, "--path", path, "--output", "jsonl"));
         using var flow = JsonDocument.Parse(environment.Output.Split('\n')[0]);
         return flow.RootElement.GetProperty("id").GetString()![^12..];
     }
@@ -218,4 +216,37 @@ public sealed class FlowsTests : IAsyncLifetime
         Assert.True(code == ExitCode.Success, _environment.Error);
         return _environment.Output.TrimEnd('\n').Split('\n');
     }
+}
+
+/// <summary><c>flows --follow</c>, which ends with its proxy.</summary>
+public sealed class FollowTests : IDisposable
+{
+    private readonly TestEnvironment _environment = new();
+
+    [Fact]
+    public async Task Follow_FlowEnds_IsShownOnce()
+    {
+        await using var origin = new ScriptedOrigin(ScriptedOrigin.Response("hello"));
+        await using var proxy = await RunningProxy.StartAsync(_environment);
+        await using var follow = RunningProxy.Start(_environment, "flows", "--follow", "--path", "followed");
+        using var client = proxy.Client();
+        using var patience = new CancellationTokenSource(RunningProxy.Patience);
+        for (var i = 0; follow.Output.Length < 3; i++)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+
+            // It says nothing when it has begun, so there is traffic until it has shown some.
+            (await client.GetAsync(origin.Url($"/followed/{i}"), TestContext.Current.CancellationToken)).Dispose();
+            (await client.GetAsync(origin.Url("/other"), TestContext.Current.CancellationToken)).Dispose();
+        }
+
+        proxy.Signal(15);
+        await proxy.ExitAsync();
+        Assert.Equal(0, await follow.ExitAsync());
+        Assert.Equal(["The proxy has ended."], follow.Error);
+        Assert.All(follow.Output, x => Assert.Contains("/followed/", x, StringComparison.Ordinal));
+        Assert.Equal(follow.Output.Length, follow.Output.Distinct().Count());
+    }
+
+    public void Dispose() => _environment.Dispose();
 }
