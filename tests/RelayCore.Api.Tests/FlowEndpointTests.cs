@@ -40,8 +40,10 @@ public sealed class FlowEndpointTests(ApiFixture fixture) : IClassFixture<ApiFix
         var ids = new List<string>();
         for (var i = 0; i < 5; i++)
         {
-            ids.Insert(0, await fixture.BrowseAsync($"/list-test/{i}"));
+            ids.Add(await fixture.BrowseAsync($"/list-test/{i}"));
         }
+
+        ids.Sort((x, y) => string.CompareOrdinal(y, x)); // by time; within a millisecond by chance
 
         var first = await fixture.GetJsonAsync("/flows?path=list-test&limit=3");
         var second = await fixture.GetJsonAsync($"/flows?path_contains=LIST-TEST&limit=3&cursor={first.GetProperty("next_cursor").GetString()}");

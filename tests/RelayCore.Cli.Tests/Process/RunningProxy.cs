@@ -70,10 +70,13 @@ internal sealed partial class RunningProxy : IAsyncDisposable
         return proxy;
     }
 
+    /// <summary>Starts any command line.</summary>
+    public static RunningProxy Start(TestEnvironment environment, params string[] arguments) => new(environment.Folder, arguments, Others(environment));
+
     /// <summary>Runs any command line to its end.</summary>
     public static async Task<(int Code, string[] Output, string[] Error)> RunAsync(TestEnvironment environment, params string[] arguments)
     {
-        await using var run = new RunningProxy(environment.Folder, arguments, Others(environment));
+        await using var run = Start(environment, arguments);
         var code = await run.ExitAsync();
         return (code, run.Output, run.Error);
     }
