@@ -161,7 +161,11 @@ public sealed class TestProxy : IAsyncDisposable
                 Time.Advance(TimeSpan.FromMilliseconds(20));
             }
 
-            await Task.Yield();
+            // Slowly enough for others to begin to wait before their time is over.
+            for (var i = 0; i < 100 && !task.IsCompleted; i++)
+            {
+                await Task.Yield();
+            }
         }
 
         await task.ConfigureAwait(false);

@@ -62,7 +62,7 @@ internal sealed partial class Http1Session
                 return await ServeConnectAsync().ConfigureAwait(false);
             }
 
-            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk))
+            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers))
             {
                 if (await InterceptRequestAsync().ConfigureAwait(false) is { } answered)
                 {

@@ -160,6 +160,10 @@ internal sealed partial class Http1Session
         {
             server.Transport.Close();
         }
+        else
+        {
+            server.Transport.Reset(); // one way may have ended in order before the other broke
+        }
 
         return ExpiredFault() ?? fault;
     }
