@@ -27,6 +27,7 @@ public sealed class RefusalTests
     [InlineData(Start + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, "RC-HTTP-117", null)]
     [InlineData(Start + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "RC-HTTP-118", "Transfer-Encoding")]
     [InlineData(Start + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\nGET http://origin.test/smuggled HTTP/1.1\r\nHost: origin.test\r\n\r\n", 400, "RC-HTTP-119", "xchunked")]
+    [InlineData(Start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "RC-HTTP-119", "chunked")]
     [InlineData(Start + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400, "RC-HTTP-119", null)]
     [InlineData("POST http://origin.test/ HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "RC-HTTP-120", null)]
     [InlineData(Start + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400, "RC-HTTP-121", null)]
