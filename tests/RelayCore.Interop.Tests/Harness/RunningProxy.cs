@@ -22,7 +22,7 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory;
     private readonly FlowStore _store;
     private readonly RootAuthority _authority;
     private readonly ECDsa _leafKey;

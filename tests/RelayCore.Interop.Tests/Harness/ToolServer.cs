@@ -10,6 +10,9 @@ internal sealed class ToolServer : IAsyncDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
+    // Runs at the same time begin at different places.
+    private static int s_lastPort = Random.Shared.Next(12_000);
+
     private readonly Process _process;
     private readonly StringBuilder _said = new();
     private readonly SemaphoreSlim _saidMore = new(0);
@@ -92,12 +95,23 @@ internal sealed class ToolServer : IAsyncDisposable
         _saidMore.Dispose();
     }
 
-    // The system gives a port out again only after it went through all others: nobody gets it in the moment between.
+    /// <summary>A port nobody listens on, given out once: below those the system gives to sockets that ask for any.</summary>
     public static int FreePort()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        while (true)
+        {
+            var port = 20_000 + (int)((uint)Interlocked.Increment(ref s_lastPort) % 12_000);
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody's; the next one.
+            }
+        }
     }
 
     private async Task<bool> IsReadyAsync()
