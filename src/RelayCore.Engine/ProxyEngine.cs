@@ -28,6 +28,7 @@ public sealed class ProxyEngine : IAsyncDisposable
     private long _lastClient;
     private int _clients;
     private long _failures;
+    private int _disposed;
 
     /// <summary>An engine that is not started.</summary>
     /// <param name="options">What to do.</param>
@@ -149,6 +150,11 @@ public sealed class ProxyEngine : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        {
+            return;
+        }
+
         await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
         await _sweep.DisposeAsync().ConfigureAwait(false);
         await _context.Sweeper.DisposeAsync().ConfigureAwait(false);
