@@ -9,7 +9,7 @@ namespace RelayCore.Api;
 /// Who may use the API. A request must name us (Host: a page whose name was rebound to our address names itself), must not come from a foreign page
 /// (Origin), and must hold the token, as bearer (RFC 6750 §2.1) or in the cookie <c>relay_core_token</c>. Everything that goes wrong below is answered as JSON.
 /// </summary>
-internal sealed class AccessPolicy(string token, IPAddress bound)
+internal sealed class AccessPolicy(string token, IPAddress bound, Action<Exception>? onInternalFailure)
 {
     private const string CookieName = "relay_core_token";
     private readonly byte[] _token = Encoding.UTF8.GetBytes(token);
@@ -38,7 +38,7 @@ internal sealed class AccessPolicy(string token, IPAddress bound)
         }
     }
 
-    private static async Task RunAsync(HttpContext context, RequestDelegate next)
+    private async Task RunAsync(HttpContext context, RequestDelegate next)
     {
         try
         {
@@ -53,8 +53,10 @@ internal sealed class AccessPolicy(string token, IPAddress bound)
             await Problem.WriteAsync(context, error.Status, error.Code, error.Message);
             return;
         }
-        catch (Exception) when (!context.Response.HasStarted)
+        catch (Exception error)
         {
+            onInternalFailure?.Invoke(error);
+
             // What went wrong inside is not the client's business, and a stack trace never is.
             await Problem.WriteAsync(context, StatusCodes.Status500InternalServerError, "internal_error", "The request failed inside the proxy; this is a defect.");
             return;

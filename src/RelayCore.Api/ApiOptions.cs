@@ -16,4 +16,7 @@ public sealed record ApiOptions
 
     /// <summary>How often an event stream that has nothing to say says so, for proxies and clients with idle time-outs. Default 15 s.</summary>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Told of a request that failed by a defect of the program; the client only gets a 500.</summary>
+    public Action<Exception>? OnInternalFailure { get; init; }
 }

@@ -14,8 +14,9 @@ using RelayCore.Runtime;
 namespace RelayCore.Api;
 
 /// <summary>
-/// The control API: <c>/api/v1</c> over HTTP/1.1, loopback and bearer token by default. Binding and serving are two steps, because a socket is bound in
-/// microseconds and a web server starts in a tenth of a second: whoever connects in between waits in the socket's queue.
+/// The control API: <c>/api/v1</c> over HTTP/1.1, loopback and bearer token by default. The socket is bound and listens at once, but the web server behind it
+/// starts when somebody connects for the first time: it takes a tenth of a second and twelve megabytes, and the first requests through the proxy are
+/// worth more than those. Whoever connects waits in the socket's queue for that long.
 /// </summary>
 public sealed class ApiServer : IAsyncDisposable
 {
@@ -39,7 +40,10 @@ public sealed class ApiServer : IAsyncDisposable
     /// <summary>URL for a client on this machine, without <c>/api/v1</c>.</summary>
     public string Url => $"http://{Origin.Format(ReachableAddress(EndPoint.Address).ToString(), EndPoint.Port)}";
 
-    /// <summary>Binds the address; connections queue until <see cref="StartAsync"/>.</summary>
+    /// <summary>Ends when the server does: after <see cref="StopAsync"/>, or with what went wrong.</summary>
+    public Task Completion { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Binds the address; connections queue until <see cref="Start"/>.</summary>
     /// <exception cref="ListenException">The address cannot be bound.</exception>
     public static ApiServer Bind(ApiOptions options)
     {
@@ -63,46 +67,26 @@ public sealed class ApiServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Begins to serve.</summary>
+    /// <summary>Begins to serve; call it once.</summary>
     /// <param name="host">What is served.</param>
-    /// <param name="cancellationToken">Gives up starting.</param>
-    public async Task StartAsync(RelayCoreHost host, CancellationToken cancellationToken)
+    public void Start(RelayCoreHost host)
     {
         ArgumentNullException.ThrowIfNull(host);
-
-        // Empty: no settings files of the folder we happen to run in, no ASPNETCORE_ variables, no console logger.
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = 1 << 20;
-            kestrel.Limits.MaxConcurrentConnections = 1024;
-            kestrel.Listen(_options.Listen);
-        });
-        builder.Services.Configure<SocketTransportOptions>(x => x.CreateBoundListenSocket = _ => _socket);
-        builder.Services.Configure<HostOptions>(x => x.ShutdownTimeout = TimeSpan.FromMilliseconds(300));
-        builder.Services.AddRoutingCore();
-        _application = builder.Build();
-        _application.Use(new AccessPolicy(_options.Token, EndPoint.Address).InvokeAsync);
-        _application.UseRouting();
-        Map(_application, host);
-        await _application.StartAsync(cancellationToken);
+        Completion = ServeAsync(host);
     }
 
     /// <summary>Ends event streams, lets requests finish for a moment, stops.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
+    public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        if (_application is { } application)
-        {
-            await application.StopAsync(cancellationToken);
-        }
+        await Completion;
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await Task.WhenAny(Completion);
         if (_application is { } application)
         {
             await application.DisposeAsync();
@@ -110,6 +94,72 @@ public sealed class ApiServer : IAsyncDisposable
 
         _socket.Dispose();
         _stopping.Dispose();
+    }
+
+    private async Task ServeAsync(RelayCoreHost host)
+    {
+        if (!await ConnectionAsync())
+        {
+            return; // nobody ever came
+        }
+
+        _application = Build(host);
+        await _application.StartAsync(_stopping.Token);
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (_stopping.Token.UnsafeRegister(static state => ((TaskCompletionSource)state!).TrySetResult(), stopped))
+        {
+            await stopped.Task;
+        }
+
+        await _application.StopAsync(CancellationToken.None);
+    }
+
+    // There is no asynchronous way to wait for a connection without accepting it, so a thread with next to no stack does.
+    private async Task<bool> ConnectionAsync()
+    {
+        var came = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var stop = _stopping.Token.UnsafeRegister(x => ((TaskCompletionSource<bool>)x!).TrySetResult(false), came);
+        new Thread(Wait, maxStackSize: 128 * 1024) { IsBackground = true, Name = "relay-core api" }.Start();
+        return await came.Task;
+
+        void Wait()
+        {
+            try
+            {
+                while (!came.Task.IsCompleted)
+                {
+                    if (_socket.Poll(TimeSpan.FromSeconds(10), SelectMode.SelectRead))
+                    {
+                        came.TrySetResult(!_stopping.IsCancellationRequested);
+                    }
+                }
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                came.TrySetResult(false);
+            }
+        }
+    }
+
+    private WebApplication Build(RelayCoreHost host)
+    {
+        // Empty: no settings files of the folder we happen to run in, no ASPNETCORE_ variables, no console logger.
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 1 << 20;
+            kestrel.Limits.MaxConcurrentConnections = 1024;
+            kestrel.Listen(EndPoint);
+        });
+        builder.Services.Configure<SocketTransportOptions>(x => x.CreateBoundListenSocket = _ => _socket);
+        builder.Services.Configure<HostOptions>(x => x.ShutdownTimeout = TimeSpan.FromMilliseconds(300));
+        builder.Services.AddRoutingCore();
+        var application = builder.Build();
+        application.Use(new AccessPolicy(_options.Token, EndPoint.Address, _options.OnInternalFailure).InvokeAsync);
+        application.UseRouting();
+        Map(application, host);
+        return application;
     }
 
     // Handlers are plain request delegates: no reflection over parameters, nothing to compile at start.

@@ -15,6 +15,9 @@ public sealed class ApiFixture : IAsyncLifetime
     public const string Token = "token-of-these-tests";
     private readonly string _folder = Directory.CreateTempSubdirectory("relay-core-api-").FullName;
 
+    /// <summary>What went wrong inside the API; nothing may.</summary>
+    public System.Collections.Concurrent.ConcurrentQueue<Exception> Failures { get; } = new();
+
     public RelayCoreHost Host { get; private set; } = null!;
 
     public ApiServer Api { get; private set; } = null!;
@@ -35,8 +38,15 @@ public sealed class ApiFixture : IAsyncLifetime
         Origin = new((head, _, _) => Task.FromResult<string?>(Answer(head.Split(' ')[1])));
         var limits = new Core.Limits.EngineLimits { MaxBodyCapture = 100_000 };
         Host = await RelayCoreHost.StartAsync(new() { DataDirectory = _folder, Engine = new() { Listen = [new(IPAddress.Loopback, 0)], Limits = limits } });
-        Api = ApiServer.Bind(new() { Listen = new(IPAddress.Loopback, 0), Token = Token, EngineVersion = "1.2.3", KeepAlive = TimeSpan.FromMilliseconds(50) });
-        await Api.StartAsync(Host, default);
+        Api = ApiServer.Bind(new()
+        {
+            Listen = new(IPAddress.Loopback, 0),
+            Token = Token,
+            EngineVersion = "1.2.3",
+            KeepAlive = TimeSpan.FromMilliseconds(50),
+            OnInternalFailure = Failures.Enqueue,
+        });
+        Api.Start(Host);
         Stranger = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { BaseAddress = new(Api.Url) };
         Client = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new(Api.Url) };
         Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
@@ -52,6 +62,7 @@ public sealed class ApiFixture : IAsyncLifetime
         await Host.DisposeAsync();
         await Origin.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+        Assert.Empty(Failures);
     }
 
     /// <summary>Sends a request through the proxy and waits until its flow has ended.</summary>

@@ -1,6 +1,6 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace RelayCore.Cli.Discovery;
 
@@ -11,51 +11,39 @@ internal sealed record Manifest
     public const string FileName = "daemon.json";
 
     /// <summary>Process that runs the proxy.</summary>
-    [JsonPropertyName("pid")]
     public required int Pid { get; init; }
 
     /// <summary>When that process started, in clock ticks since boot; tells it from a later process with the same number. Linux only.</summary>
-    [JsonPropertyName("pid_start_ticks")]
     public long? PidStartTicks { get; init; }
 
     /// <summary>Version of the control API.</summary>
-    [JsonPropertyName("api_version")]
     public string ApiVersion { get; init; } = "1";
 
     /// <summary>Version of RelayCore.</summary>
-    [JsonPropertyName("engine_version")]
     public string EngineVersion { get; init; } = "";
 
     /// <summary>Port of the control API.</summary>
-    [JsonPropertyName("api_port")]
     public int ApiPort { get; init; }
 
     /// <summary>URL of the control API, without <c>/api/v1</c>.</summary>
-    [JsonPropertyName("api_url")]
     public string? ApiUrl { get; init; }
 
     /// <summary>Port of the first proxy listener.</summary>
-    [JsonPropertyName("proxy_port")]
     public int? ProxyPort { get; init; }
 
     /// <summary>Every proxy listener, as host:port.</summary>
-    [JsonPropertyName("proxy")]
     public IReadOnlyList<string> Proxy { get; init; } = [];
 
     /// <summary>Whether the API serves a web interface.</summary>
-    [JsonPropertyName("serve_webui")]
     public bool ServeWebUi { get; init; }
 
     /// <summary>Bearer token of the API.</summary>
-    [JsonPropertyName("token")]
     public string? Token { get; init; }
 
     /// <summary>Start, milliseconds since 1970 UTC.</summary>
-    [JsonPropertyName("started_at_ms")]
     public long StartedAtMilliseconds { get; init; }
 
     /// <summary>The data directory.</summary>
-    [JsonPropertyName("data_dir")]
     public string DataDirectory { get; init; } = "";
 
     /// <summary>Reads the manifest of a data directory.</summary>
@@ -66,14 +54,20 @@ internal sealed record Manifest
     {
         (manifest, problem) = (null, null);
         var path = Path.Combine(directory, FileName);
-        Manifest? read;
+        Manifest read;
         try
         {
-            read = JsonSerializer.Deserialize(File.ReadAllBytes(path), ManifestJson.Default.Manifest);
+            if (!File.Exists(path))
+            {
+                problem = NobodyRuns(directory); // what a start usually finds; an exception costs it milliseconds
+                return false;
+            }
+
+            read = Parse(File.ReadAllBytes(path));
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            problem = $"No proxy runs with the data directory {directory}; start one with `relay-core-cli run`, or name a running one with --api-url and RELAY_API_TOKEN.";
+            problem = NobodyRuns(directory);
             return false;
         }
         catch (UnauthorizedAccessException)
@@ -87,9 +81,9 @@ internal sealed record Manifest
             return false;
         }
 
-        if (read is null || !ProcessIdentity.IsRunning(read.Pid, read.PidStartTicks))
+        if (!ProcessIdentity.IsRunning(read.Pid, read.PidStartTicks))
         {
-            problem = $"The proxy of {directory} (pid {read?.Pid ?? 0}) has ended without saying so; start it again with `relay-core-cli run`.";
+            problem = $"The proxy of {directory} (pid {read.Pid}) has ended without saying so; start it again with `relay-core-cli run`.";
             return false;
         }
 
@@ -99,7 +93,7 @@ internal sealed record Manifest
 
     /// <summary>Writes the manifest atomically; the file is 0600 from its first moment.</summary>
     public void Write(string directory) =>
-        AtomicFile.Write(Path.Combine(directory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, ManifestJson.Default.Manifest), isPrivate: true);
+        AtomicFile.Write(Path.Combine(directory, FileName), ToUtf8(), isPrivate: true);
 
     /// <summary>Removes the manifest if it is still ours: a proxy started later with the same data directory has its own.</summary>
     public void Remove(string directory)
@@ -107,7 +101,7 @@ internal sealed record Manifest
         var path = Path.Combine(directory, FileName);
         try
         {
-            if (JsonSerializer.Deserialize(File.ReadAllBytes(path), ManifestJson.Default.Manifest) is { } current && current.Pid == Pid)
+            if (Parse(File.ReadAllBytes(path)).Pid == Pid)
             {
                 File.Delete(path);
             }
@@ -117,9 +111,78 @@ internal sealed record Manifest
             // Somebody removed it, or the folder: then there is nothing left to do.
         }
     }
-}
 
-/// <summary>JSON of the manifest.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, WriteIndented = true)]
-[JsonSerializable(typeof(Manifest))]
-internal sealed partial class ManifestJson : JsonSerializerContext;
+    private static string NobodyRuns(string directory) =>
+        $"No proxy runs with the data directory {directory}; start one with `relay-core-cli run`, or name a running one with --api-url and RELAY_API_TOKEN.";
+
+    // By hand: a serializer costs a fifth of the time to the ready line.
+    private byte[] ToUtf8()
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(buffer, new() { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("pid"u8, Pid);
+            if (PidStartTicks is { } ticks)
+            {
+                json.WriteNumber("pid_start_ticks"u8, ticks);
+            }
+
+            json.WriteString("api_version"u8, ApiVersion);
+            json.WriteString("engine_version"u8, EngineVersion);
+            json.WriteNumber("api_port"u8, ApiPort);
+            json.WriteString("api_url"u8, ApiUrl);
+            if (ProxyPort is { } port)
+            {
+                json.WriteNumber("proxy_port"u8, port);
+            }
+
+            json.WriteStartArray("proxy"u8);
+            foreach (var address in Proxy)
+            {
+                json.WriteStringValue(address);
+            }
+
+            json.WriteEndArray();
+            json.WriteBoolean("serve_webui"u8, ServeWebUi);
+            json.WriteString("token"u8, Token);
+            json.WriteNumber("started_at_ms"u8, StartedAtMilliseconds);
+            json.WriteString("data_dir"u8, DataDirectory);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote; fields of later versions are ignored.</summary>
+    /// <exception cref="JsonException">It is something else.</exception>
+    private static Manifest Parse(byte[] json)
+    {
+        using var document = JsonDocument.Parse(json);
+        var root = document.RootElement;
+        try
+        {
+            return new()
+            {
+                Pid = root.GetProperty("pid").GetInt32(),
+                PidStartTicks = Find("pid_start_ticks")?.GetInt64(),
+                ApiVersion = Find("api_version")?.GetString() ?? "1",
+                EngineVersion = Find("engine_version")?.GetString() ?? "",
+                ApiPort = Find("api_port")?.GetInt32() ?? 0,
+                ApiUrl = Find("api_url")?.GetString(),
+                ProxyPort = Find("proxy_port")?.GetInt32(),
+                Proxy = Find("proxy") is { } proxy ? [.. proxy.EnumerateArray().Select(x => x.GetString() ?? "")] : [],
+                ServeWebUi = Find("serve_webui")?.GetBoolean() ?? false,
+                Token = Find("token")?.GetString(),
+                StartedAtMilliseconds = Find("started_at_ms")?.GetInt64() ?? 0,
+                DataDirectory = Find("data_dir")?.GetString() ?? "",
+            };
+        }
+        catch (Exception error) when (error is InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            throw new JsonException("It is not a manifest.", error);
+        }
+
+        JsonElement? Find(string name) => root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    }
+}

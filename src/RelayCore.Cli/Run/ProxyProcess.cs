@@ -42,12 +42,19 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         await using var host = await StartHostAsync(options);
         try
         {
-            // The proxy answers already; the web server of the API starts beside it, and its socket queues until then.
-            var serving = api is null ? Task.CompletedTask : Task.Run(() => api.StartAsync(host, default));
+            api?.Start(host);
             Announce(host, api);
             var lines = settings.Quiet || !environment.IsTerminal ? null : FlowLines.Start(host, environment);
-            await serving;
-            await signals.Asked;
+            if (api is null || await Task.WhenAny(signals.Asked, api.Completion) == signals.Asked)
+            {
+                await signals.Asked;
+            }
+            else
+            {
+                await api.Completion;
+                throw new CliException("The control API has ended by itself.");
+            }
+
             await StopAsync(host, api, lines);
             return ExitCode.Success;
         }
@@ -195,8 +202,7 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
 
     private async Task StopAsync(RelayCoreHost host, ApiServer? api, FlowLines? lines)
     {
-        var api1 = api is null ? Task.CompletedTask : api.StopAsync(default);
-        var all = Task.WhenAll(host.StopAsync(s_grace), api1);
+        var all = Task.WhenAll(host.StopAsync(s_grace), api?.StopAsync() ?? Task.CompletedTask);
         if (await Task.WhenAny(all, Task.Delay(s_stopWithin, environment.Time)) != all)
         {
             // Whatever hangs, the promise is two seconds.
