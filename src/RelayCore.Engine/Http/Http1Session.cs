@@ -18,8 +18,9 @@ namespace RelayCore.Engine.Http;
 /// tunnel or a raw relay when the client asks for it. All state belongs to that loop, but the deadlines, which the sweeper reads.
 /// </summary>
 /// <remarks>
-/// Parts: this file reads heads and decides what follows; <c>.Exchange</c> forwards one exchange; <c>.Body</c> moves bodies;
-/// <c>.Tunnel</c> handles CONNECT, TLS and raw relays; <c>.Deadlines</c> ends what is late.
+/// Parts: this file reads heads and decides what follows; <c>.Route</c> reads a request and finds where it goes; <c>.Exchange</c> forwards it;
+/// <c>.Response</c> relays the answer and ends the flow; <c>.Body</c> pumps request bodies; <c>.Intercept</c> runs interceptors and edits bodies;
+/// <c>.Connect</c> and <c>.Tunnel</c> handle CONNECT, TLS and raw relays; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
 /// </remarks>
 internal sealed partial class Http1Session : IDeadlined
 {
