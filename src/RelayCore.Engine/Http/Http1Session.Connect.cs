@@ -353,7 +353,20 @@ internal sealed partial class Http1Session
         }
 
         _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host }, host);
-        return await OpenTunnelAsync(target.Host, target.Port, isSecure: true).ConfigureAwait(false);
+        try
+        {
+            return await OpenTunnelAsync(target.Host, target.Port, isSecure: true).ConfigureAwait(false);
+        }
+        catch (Exception e) when (DuplexTransport.IsFailure(e) && _input.Length == 0)
+        {
+            // With TLS 1.3 a client may refuse the certificate after its side of the handshake is done (RFC 8446 §4.4.4, §6.2): the first
+            // thing that comes is then its alert.
+            BeginFlow(FlowKind.Connection);
+            _recorder.Tunnel(host, port);
+            var refusal = ExpiredFault() ?? Diagnosis.OfClientHandshake(e, name, _facts.Tls!);
+            await EndFlowAsync(ReasonOf(refusal), refusal).ConfigureAwait(false);
+            return Next.Gone;
+        }
     }
 
     private InterceptDecision Decide(string name, string host, int port, ClientHello hello)
