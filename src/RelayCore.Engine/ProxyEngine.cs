@@ -58,6 +58,7 @@ public sealed class ProxyEngine : IAsyncDisposable
             OwnEndPoints = own,
             Stopping = _stopping.Token,
         };
+        _context.Sweeper.OnFailure = Failed;
         _sweep = time.CreateTimer(static state => ((ServerPool)state!).Sweep(), _context.Pool, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
 

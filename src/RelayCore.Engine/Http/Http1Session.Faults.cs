@@ -1,5 +1,4 @@
 using RelayCore.Core.Faults;
-using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;

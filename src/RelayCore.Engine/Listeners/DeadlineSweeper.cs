@@ -31,6 +31,9 @@ internal sealed class DeadlineSweeper : IAsyncDisposable
         _timer = time.CreateTimer(static state => ((DeadlineSweeper)state!).Tick(), this, s_interval, s_interval);
     }
 
+    /// <summary>Told of a defect.</summary>
+    public Action<Exception>? OnFailure { get; set; }
+
     public int Count
     {
         get
@@ -87,7 +90,15 @@ internal sealed class DeadlineSweeper : IAsyncDisposable
             var isSecond = ++_ticks % 10 == 0;
             foreach (var member in _visiting)
             {
-                member.Sweep(now, isSecond);
+                try
+                {
+                    member.Sweep(now, isSecond);
+                }
+                catch (Exception e)
+                {
+                    // A defect in one session must not end the timing of all others, nor the process.
+                    OnFailure?.Invoke(e);
+                }
             }
         }
         finally
