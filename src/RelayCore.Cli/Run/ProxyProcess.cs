@@ -18,7 +18,11 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
     /// <summary>What running exchanges get of that to finish.</summary>
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(1.4);
 
+    /// <summary>Defects told on standard error; a broken peer that hits one again and again must not fill a log.</summary>
+    private const int MaxDefectsTold = 10;
+
     private Manifest? _manifest;
+    private int _defects;
 
     /// <summary>Runs until a signal.</summary>
     /// <returns>The exit code.</returns>
@@ -102,6 +106,7 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
             Listen = endPoint,
             Token = settings.ApiToken ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)),
             EngineVersion = ProductVersion.Text,
+            OnInternalFailure = TellDefect,
         };
         try
         {
@@ -214,6 +219,19 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         if (lines is not null)
         {
             await lines.DisposeAsync();
+        }
+    }
+
+    // The peer got a plain answer or a closed connection; whoever runs the proxy gets the name of it.
+    private void TellDefect(Exception error)
+    {
+        if (environment["RELAY_LOG"] == "debug")
+        {
+            environment.Error.WriteLine($"debug: {error}");
+        }
+        else if (Interlocked.Increment(ref _defects) <= MaxDefectsTold)
+        {
+            environment.Error.WriteLine($"warning: a connection failed by a defect of the proxy ({error.GetType().Name}: {Text.Printable.Line(error.Message)}); please report it, with the output of RELAY_LOG=debug.");
         }
     }
 
