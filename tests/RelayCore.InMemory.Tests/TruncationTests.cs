@@ -173,8 +173,9 @@ public sealed class TruncationTests
         client.Reset();
         go.SetResult();
         var server = await origin.AcceptAsync();
-        proxy.Advance(TimeSpan.FromSeconds(2.2));
-        await server.DrainAsync();
+        var draining = server.DrainAsync();
+        await proxy.PassTimeAsync(draining, TimeSpan.FromMinutes(1));
+        await draining;
         await TestProxy.UntilAsync(() => proxy.Engine.ClientConnections == 0, () => "the session did not end");
     }
 }

@@ -92,8 +92,9 @@ public sealed class TunnelTests
         await client.SendAsync("CONNECT origin.test:9000 HTTP/1.1\r\nHost: origin.test:9000\r\n\r\n");
         await client.ReadHeadAsync();
         await client.ProxyReceivesAsync();
-        proxy.Advance(TimeSpan.FromSeconds(0.5));
-        var server = await origin.AcceptAsync();
+        var accepting = origin.AcceptAsync();
+        await proxy.PassTimeAsync(accepting, TimeSpan.FromSeconds(5));
+        var server = await accepting;
         await server.ProxyReceivesAsync();
         client.Reset();
         Assert.True((await server.DrainAsync()).WasReset);
