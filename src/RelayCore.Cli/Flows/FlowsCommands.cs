@@ -48,7 +48,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         };
         flows.SetAction((line, cancellationToken) => line.GetValue(_follow) ? FollowAsync(line, cancellationToken) : ListAsync(line, cancellationToken));
 
-        var id = new Argument<string>("ID") { Description = "Id of the flow, or its last characters" };
+        var id = new Argument<string>("ID") { Description = "Id of the flow, its last characters, or last for the newest" };
         var output = new Option<string>("--output", "-o") { Description = "text or json [default: text]", HelpName = "FORMAT", DefaultValueFactory = _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
         var body = new Option<string?>("--body") { Description = "Write only the body of the request or response, as captured, to standard output", HelpName = "request|response" };
@@ -233,6 +233,13 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         if (FlowId.TryParse(id, out var whole))
         {
             return whole.ToString();
+        }
+
+        if (id.Equals("last", StringComparison.OrdinalIgnoreCase))
+        {
+            return (await client.ListAsync(new() { Limit = 1 }, cancellationToken)).Items is [var newest]
+                ? newest.Id
+                : throw new CliException("The proxy has no flow yet.");
         }
 
         if (id.Length < 4 || !id.All(char.IsAsciiHexDigit))
