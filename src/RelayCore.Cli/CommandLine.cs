@@ -30,7 +30,7 @@ internal static class CommandLine
         }
         catch (CliException error)
         {
-            await environment.Error.WriteLineAsync($"error: {error.Message}");
+            await environment.Error.WriteLineAsync(environment.Advice($"error: {error.Message}"));
             return error.Code;
         }
         catch (OperationCanceledException)
@@ -58,7 +58,7 @@ internal static class CommandLine
             environment.Error.WriteLine($"error: {problem}");
         }
 
-        environment.Error.WriteLine($"See '{command} --help'.");
+        environment.Error.WriteLine(environment.Advice($"See '{command} --help'."));
         return ExitCode.Usage;
     }
 
@@ -108,7 +108,7 @@ internal static class CommandLine
         public override int Invoke(ParseResult parseResult)
         {
             var code = inner.Invoke(parseResult);
-            environment.Output.Write(Examples.For(CommandName(parseResult)));
+            environment.Output.Write(environment.Advice(Examples.For(CommandName(parseResult))));
             return code;
         }
     }

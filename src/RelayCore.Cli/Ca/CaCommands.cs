@@ -68,7 +68,7 @@ internal sealed class CaCommands(CliEnvironment environment)
         output.WriteLine($"  key          {made.KeyPath} (readable by you only; never give it away)");
         if (made.Created)
         {
-            output.WriteLine("Trust it with `relay-core-cli ca install`.");
+            output.WriteLine(environment.Advice("Trust it with `relay-core-cli ca install`."));
         }
 
         return ExitCode.Success;
@@ -175,7 +175,7 @@ internal sealed class CaCommands(CliEnvironment environment)
         table.Write(environment.Output, environment.Width, new(environment.HasColor));
         foreach (var store in stores.Where(x => x.Detail is not null || x.Remedy is not null))
         {
-            environment.Output.WriteLine($"{store.Name}: {Printable.Line(string.Join("; ", new[] { store.Detail, store.Remedy }.OfType<string>()))}.");
+            environment.Output.WriteLine(environment.Advice($"{store.Name}: {Printable.Line(string.Join("; ", new[] { store.Detail, store.Remedy }.OfType<string>()))}"));
         }
     }
 

@@ -222,7 +222,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         }
         else
         {
-            new FlowText(found.Flow, environment.Output, new(environment.HasColor)).Write();
+            new FlowText(found.Flow, environment).Write();
         }
 
         return ExitCode.Success;

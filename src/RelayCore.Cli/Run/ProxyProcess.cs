@@ -207,6 +207,11 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
 
     private async Task StopAsync(RelayCoreHost host, ApiServer? api, FlowLines? lines)
     {
+        if (environment.IsTerminal && !settings.Quiet)
+        {
+            environment.Error.WriteLine("stopping; Ctrl-C again stops at once");
+        }
+
         var all = Task.WhenAll(host.StopAsync(s_grace), api?.StopAsync() ?? Task.CompletedTask);
         if (await Task.WhenAny(all, Task.Delay(s_stopWithin, environment.Time)) != all)
         {
