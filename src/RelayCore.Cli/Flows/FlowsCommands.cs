@@ -18,7 +18,9 @@ internal sealed class FlowsCommands(CliEnvironment environment)
 
     private readonly Option<string?> _apiUrl = new("--api-url")
     {
-        Description = "API of the proxy, with its token in RELAY_API_TOKEN [default: the proxy that runs with the data directory]", HelpName = "URL", Recursive = true,
+        Description = "API of the proxy, with its token in RELAY_API_TOKEN [default: the proxy that runs with the data directory]",
+        HelpName = "URL",
+        Recursive = true,
     };
 
     private readonly Option<string?> _dataDir = RunOptions.DataDirOption();
