@@ -26,7 +26,13 @@ internal static class CommandLine
         try
         {
             // Signals are the commands' own business: a proxy drains.
-            return await line.InvokeAsync(new() { Output = environment.Output, Error = environment.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return await line.InvokeAsync(new()
+            {
+                Output = environment.Output,
+                Error = environment.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
         }
         catch (CliException error)
         {
@@ -40,7 +46,8 @@ internal static class CommandLine
         catch (Exception error) when (environment["RELAY_LOG"] is not "debug")
         {
             // Whatever this is, it is a defect; a stack trace helps only whoever is going to mend it.
-            await environment.Error.WriteLineAsync($"error: This should not have happened ({error.GetType().Name}: {error.Message}). Please report it, with the output of RELAY_LOG=debug.");
+            await environment.Error.WriteLineAsync(
+                $"error: This should not have happened ({error.GetType().Name}: {error.Message}). Please report it, with the output of RELAY_LOG=debug.");
             return ExitCode.Failure;
         }
         finally

@@ -261,7 +261,8 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
     {
         Title("Connections");
         var client = flow.Connection.Client;
-        Line($"client {client.Remote} on {client.Listener ?? client.Local}{(client.TunnelAuthority is null ? "" : $" through CONNECT {Printable.Line(client.TunnelAuthority)}")}");
+        var tunnel = client.TunnelAuthority is { } authority ? $" through CONNECT {Printable.Line(authority)}" : "";
+        Line($"client {client.Remote} on {client.Listener ?? client.Local}{tunnel}");
         WriteTls(client.Tls);
         if (flow.Connection.Server is { } server)
         {

@@ -236,7 +236,9 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         }
         else if (Interlocked.Increment(ref _defects) <= MaxDefectsTold)
         {
-            environment.Error.WriteLine($"warning: a connection failed by a defect of the proxy ({error.GetType().Name}: {Text.Printable.Line(error.Message)}); please report it, with the output of RELAY_LOG=debug.");
+            environment.Error.WriteLine(
+                $"warning: a connection failed by a defect of the proxy ({error.GetType().Name}: {Text.Printable.Line(error.Message)}); "
+                + "please report it, with the output of RELAY_LOG=debug.");
         }
     }
 
