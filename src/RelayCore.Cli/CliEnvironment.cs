@@ -33,6 +33,10 @@ internal sealed class CliEnvironment
     /// <summary>Clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Puts the name under which the program was started into advice, so that it can be copied: <c>./relay</c> instead of <c>relay-core-cli</c>.</summary>
+    public string Advice(string text) =>
+        this["RELAY_PROGRAM"] is { } program ? text.Replace("relay-core-cli ", Text.Printable.Line(program) + " ", StringComparison.Ordinal) : text;
+
     /// <summary>A variable; empty counts as not set.</summary>
     public string? this[string name] => _variable(name) is { Length: > 0 } value ? value : null;
 

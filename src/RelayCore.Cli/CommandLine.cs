@@ -26,11 +26,17 @@ internal static class CommandLine
         try
         {
             // Signals are the commands' own business: a proxy drains.
-            return await line.InvokeAsync(new() { Output = environment.Output, Error = environment.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return await line.InvokeAsync(new()
+            {
+                Output = environment.Output,
+                Error = environment.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
         }
         catch (CliException error)
         {
-            await environment.Error.WriteLineAsync($"error: {error.Message}");
+            await environment.Error.WriteLineAsync(environment.Advice($"error: {error.Message}"));
             return error.Code;
         }
         catch (OperationCanceledException)
@@ -40,7 +46,8 @@ internal static class CommandLine
         catch (Exception error) when (environment["RELAY_LOG"] is not "debug")
         {
             // Whatever this is, it is a defect; a stack trace helps only whoever is going to mend it.
-            await environment.Error.WriteLineAsync($"error: This should not have happened ({error.GetType().Name}: {error.Message}). Please report it, with the output of RELAY_LOG=debug.");
+            await environment.Error.WriteLineAsync(
+                $"error: This should not have happened ({error.GetType().Name}: {error.Message}). Please report it, with the output of RELAY_LOG=debug.");
             return ExitCode.Failure;
         }
         finally
@@ -58,7 +65,7 @@ internal static class CommandLine
             environment.Error.WriteLine($"error: {problem}");
         }
 
-        environment.Error.WriteLine($"See '{command} --help'.");
+        environment.Error.WriteLine(environment.Advice($"See '{command} --help'."));
         return ExitCode.Usage;
     }
 
@@ -108,7 +115,7 @@ internal static class CommandLine
         public override int Invoke(ParseResult parseResult)
         {
             var code = inner.Invoke(parseResult);
-            environment.Output.Write(Examples.For(CommandName(parseResult)));
+            environment.Output.Write(environment.Advice(Examples.For(CommandName(parseResult))));
             return code;
         }
     }

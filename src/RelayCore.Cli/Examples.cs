@@ -45,6 +45,7 @@ internal static class Examples
               relay-core-cli flows --host example.com --status-min 400
               relay-core-cli flows --follow --output jsonl
               relay-core-cli flows --filter 'status:>=500 method:POST checkout'
+              relay-core-cli flows get last
               relay-core-cli flows get ID --body response > page.html
 
             """,

@@ -98,5 +98,6 @@ internal sealed class FlowEndpoints(FlowService flows)
         FlowId.TryParse(context.Request.RouteValues["id"] as string, out var id) ? id : throw Unknown(context);
 
     private static ApiException Unknown(HttpContext context) =>
-        new(StatusCodes.Status404NotFound, "flow_not_found", $"There is no flow {HeaderText(context.Request.RouteValues["id"] as string ?? "")}: it is unknown, or had to go.");
+        new(StatusCodes.Status404NotFound, "flow_not_found",
+            $"There is no flow {HeaderText(context.Request.RouteValues["id"] as string ?? "")}: it is unknown, or had to go.");
 }

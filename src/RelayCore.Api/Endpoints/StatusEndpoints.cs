@@ -30,9 +30,17 @@ internal sealed class StatusEndpoints(RelayCoreHost host, string version)
         CaCertificate = host.Authority.CertificatePath,
         DataDirectory = host.Options.DataDirectory,
         EngineVersion = version,
-        Connections = new() { Open = host.Counters.ClientConnections, Accepted = host.Counters.AcceptedConnections, InternalFailures = host.Counters.InternalFailures, StuckIoThreads = host.Counters.StuckIoThreads },
+        Connections = Connections(host.Counters),
         Capture = Capture(host.Flows.Statistics),
         LastEvent = host.Events.LastNumber,
+    };
+
+    private static ConnectionsAnswer Connections(HostCounters counters) => new()
+    {
+        Open = counters.ClientConnections,
+        Accepted = counters.AcceptedConnections,
+        InternalFailures = counters.InternalFailures,
+        StuckIoThreads = counters.StuckIoThreads,
     };
 
     private static CaptureAnswer Capture(CaptureStatistics capture) => new()

@@ -10,7 +10,12 @@ namespace RelayCore.Cli.Ca;
 internal sealed class CaCommands(CliEnvironment environment)
 {
     private readonly Option<string?> _dataDir = RunOptions.DataDirOption();
-    private readonly Option<string?> _caCert = new("--ca-cert") { Description = "Your own CA certificate instead of the one in the data directory (RELAY_CA_CERT)", HelpName = "FILE" };
+    private readonly Option<string?> _caCert = new("--ca-cert")
+    {
+        Description = "Your own CA certificate instead of the one in the data directory (RELAY_CA_CERT)",
+        HelpName = "FILE",
+    };
+
     private readonly Option<string?> _caKey = new("--ca-key") { Description = "Its key (RELAY_CA_KEY)", HelpName = "FILE" };
 
     /// <summary>The commands.</summary>
@@ -68,7 +73,7 @@ internal sealed class CaCommands(CliEnvironment environment)
         output.WriteLine($"  key          {made.KeyPath} (readable by you only; never give it away)");
         if (made.Created)
         {
-            output.WriteLine("Trust it with `relay-core-cli ca install`.");
+            output.WriteLine(environment.Advice("Trust it with `relay-core-cli ca install`."));
         }
 
         return ExitCode.Success;
@@ -109,7 +114,8 @@ internal sealed class CaCommands(CliEnvironment environment)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CliException($"{file} cannot be written: {(error is UnauthorizedAccessException ? "permission is denied" : "there is no such folder, or no room")}.", inner: error);
+            var reason = error is UnauthorizedAccessException ? "permission is denied" : "there is no such folder, or no room";
+            throw new CliException($"{file} cannot be written: {reason}.", inner: error);
         }
 
         environment.Error.WriteLine($"Wrote {file}.");
@@ -175,7 +181,7 @@ internal sealed class CaCommands(CliEnvironment environment)
         table.Write(environment.Output, environment.Width, new(environment.HasColor));
         foreach (var store in stores.Where(x => x.Detail is not null || x.Remedy is not null))
         {
-            environment.Output.WriteLine($"{store.Name}: {Printable.Line(string.Join("; ", new[] { store.Detail, store.Remedy }.OfType<string>()))}.");
+            environment.Output.WriteLine(environment.Advice($"{store.Name}: {Printable.Line(string.Join("; ", new[] { store.Detail, store.Remedy }.OfType<string>()))}"));
         }
     }
 

@@ -19,7 +19,7 @@ internal static class ExplainCommand
     {
         if (code is not null && FaultCatalog.Find(code) is { } entry)
         {
-            WriteEntry(entry, environment.Output);
+            WriteEntry(entry, environment);
             return ExitCode.Success;
         }
 
@@ -37,8 +37,9 @@ internal static class ExplainCommand
         return ExitCode.Success;
     }
 
-    private static void WriteEntry(FaultEntry entry, TextWriter output)
+    private static void WriteEntry(FaultEntry entry, CliEnvironment environment)
     {
+        var output = environment.Output;
         output.WriteLine($"{entry.Code}: {entry.Title}");
         output.WriteLine(entry.Status == 0 ? "No answer is sent: the connection is closed." : $"The client gets: {entry.Status}");
         output.WriteLine($"Rests on: {entry.Clause}");
@@ -48,7 +49,7 @@ internal static class ExplainCommand
         output.WriteLine("What to do:");
         foreach (var step in entry.NextSteps)
         {
-            output.WriteLine($"  - {step}");
+            output.WriteLine(environment.Advice($"  - {step}"));
         }
     }
 }

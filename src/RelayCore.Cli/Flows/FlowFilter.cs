@@ -85,6 +85,7 @@ internal sealed record FlowFilter
 
         int? Number(Range range) => int.TryParse(value[range], NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw new CliException($"'status:{Text.Printable.Line(value)}' is not a status condition; write status:404, status:>=400, status:<500 or status:400-499.", ExitCode.Usage);
+            : throw new CliException(
+                $"'status:{Text.Printable.Line(value)}' is not a status condition; write status:404, status:>=400, status:<500 or status:400-499.", ExitCode.Usage);
     }
 }

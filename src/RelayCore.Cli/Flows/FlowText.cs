@@ -9,10 +9,13 @@ using RelayCore.Core.Flows;
 namespace RelayCore.Cli.Flows;
 
 /// <summary>A whole flow for a person: what was said, how long it took, over which connections, who changed what, what went wrong and what to do.</summary>
-internal sealed class FlowText(Flow flow, TextWriter output, Style style)
+internal sealed class FlowText(Flow flow, CliEnvironment environment)
 {
     private const int MaxBodyCharacters = 64 * 1024;
     private const int MaxHexOctets = 512;
+
+    private readonly TextWriter _output = environment.Output;
+    private readonly Style _style = new(environment.HasColor);
 
     /// <summary>Writes it.</summary>
     public void Write()
@@ -28,13 +31,13 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
                 Line($"{SizeText.Format(socket.Data.BytesUp)} from the client, {SizeText.Format(socket.Data.BytesDown)} from the server");
                 break;
             case FlowLayer.Tcp tcp:
-                output.WriteLine(style.Bold($"{(flow.Kind == FlowKind.Tunnel ? "Tunnel" : "Connection")} to {Printable.Line(tcp.Data.Target ?? "?")}"));
+                _output.WriteLine(_style.Bold($"{(flow.Kind == FlowKind.Tunnel ? "Tunnel" : "Connection")} to {Printable.Line(tcp.Data.Target ?? "?")}"));
                 WriteFacts(tcp.Data.Error);
                 WriteTunnelSide("From the client", tcp.Data.BytesUp, tcp.Data.Up);
                 WriteTunnelSide("From the server", tcp.Data.BytesDown, tcp.Data.Down);
                 break;
             default:
-                output.WriteLine("This flow is of a kind this version does not know; see --output json.");
+                _output.WriteLine("This flow is of a kind this version does not know; see --output json.");
                 break;
         }
 
@@ -45,7 +48,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
 
     private void WriteExchange(FlowRequest? request, IReadOnlyList<FlowResponse> informational, FlowResponse? response, FlowError? error)
     {
-        output.WriteLine(style.Bold(request is null ? "No request" : $"{Printable.Line(request.Method)} {Printable.Line(request.Url)}"));
+        _output.WriteLine(_style.Bold(request is null ? "No request" : $"{Printable.Line(request.Method)} {Printable.Line(request.Url)}"));
         WriteFacts(error);
         if (request is not null)
         {
@@ -73,7 +76,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
 
     private void WriteResponseHead(FlowResponse response)
     {
-        Line(style.Status(response.Status, $"{response.Version} {Printable.Line(response.StatusText)}"));
+        Line(_style.Status(response.Status, $"{response.Version} {Printable.Line(response.StatusText)}"));
         WriteFields(response.Headers);
     }
 
@@ -108,8 +111,8 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
             return;
         }
 
-        output.WriteLine();
-        output.WriteLine(style.Red($"{error.Code}: {error.Title ?? error.Kind}"));
+        _output.WriteLine();
+        _output.WriteLine(_style.Red($"{error.Code}: {error.Title ?? error.Kind}"));
         Line(Printable.Line(error.Detail) + (error.Blame is null ? "" : $" (by the {error.Blame})"));
         if (error.Octets is { Length: > 0 } octets)
         {
@@ -127,7 +130,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
             Line("What to do:");
             foreach (var step in error.NextSteps)
             {
-                Line("  - " + step);
+                Line(environment.Advice("  - " + step));
             }
         }
     }
@@ -136,7 +139,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
     {
         foreach (var field in fields)
         {
-            Line($"{style.Cyan(Printable.Line(field[0]))}: {Printable.Line(field[1])}");
+            Line($"{_style.Cyan(Printable.Line(field[0]))}: {Printable.Line(field[1])}");
         }
     }
 
@@ -147,7 +150,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
             return;
         }
 
-        output.WriteLine();
+        _output.WriteLine();
         if (body.Captured > 0)
         {
             var contentType = headers.FirstOrDefault(x => x[0].Equals("content-type", StringComparison.OrdinalIgnoreCase))?[1] ?? "";
@@ -177,7 +180,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
 
         if (notes.Count > 0)
         {
-            Line(style.Yellow($"[{string.Join("; ", notes)}]"));
+            Line(_style.Yellow($"[{string.Join("; ", notes)}]"));
         }
     }
 
@@ -189,13 +192,13 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
             WriteHex(octets.AsSpan(0, Math.Min(octets.Length, MaxHexOctets)), -1);
             if (octets.Length > MaxHexOctets)
             {
-                Line(style.Dim($"[{SizeText.Format(octets.Length - MaxHexOctets)} more]"));
+                Line(_style.Dim($"[{SizeText.Format(octets.Length - MaxHexOctets)} more]"));
             }
 
             return;
         }
 
-        var text = Printable.Block(contentType.Contains("json", StringComparison.OrdinalIgnoreCase) ? PrettyJson(body.Content) : body.Content);
+        var text = Printable.Block(contentType.Contains("json", StringComparison.OrdinalIgnoreCase) ? PrettyJson(body.Content) : body.Content).TrimEnd('\n');
         foreach (var line in text.AsSpan(0, Math.Min(text.Length, MaxBodyCharacters)).EnumerateLines())
         {
             Line(line.ToString());
@@ -203,12 +206,17 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
 
         if (text.Length > MaxBodyCharacters)
         {
-            Line(style.Dim($"[{text.Length - MaxBodyCharacters} more characters; see --body]"));
+            Line(_style.Dim($"[{text.Length - MaxBodyCharacters} more characters; see --body]"));
         }
     }
 
     private void WriteTunnelSide(string title, long octets, FlowBody? first)
     {
+        if (octets == 0 && flow.Kind == FlowKind.Connection)
+        {
+            return; // it never came to that
+        }
+
         Title($"{title}: {SizeText.Format(octets)}");
         if (first is { Captured: > 0 })
         {
@@ -244,7 +252,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
         var last = 0L;
         foreach (var (point, at) in flow.Timings.OrderBy(x => x.Value))
         {
-            Line($"{point.Replace('_', ' '),-18} {FlowLine.Duration(at / 1000.0),10}   {style.Dim($"+{FlowLine.Duration((at - last) / 1000.0)}")}");
+            Line($"{point.Replace('_', ' '),-18} {FlowLine.Duration(at / 1000.0),10}   {_style.Dim($"+{FlowLine.Duration((at - last) / 1000.0)}")}");
             last = at;
         }
     }
@@ -253,7 +261,8 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
     {
         Title("Connections");
         var client = flow.Connection.Client;
-        Line($"client {client.Remote} on {client.Listener ?? client.Local}{(client.TunnelAuthority is null ? "" : $" through CONNECT {Printable.Line(client.TunnelAuthority)}")}");
+        var tunnel = client.TunnelAuthority is { } authority ? $" through CONNECT {Printable.Line(authority)}" : "";
+        Line($"client {client.Remote} on {client.Listener ?? client.Local}{tunnel}");
         WriteTls(client.Tls);
         if (flow.Connection.Server is { } server)
         {
@@ -262,7 +271,7 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
             WriteTls(server.Tls);
             if (server.Unverified)
             {
-                Line(style.Yellow("  its certificate was not verified (--insecure-upstream)"));
+                Line(_style.Yellow("  its certificate was not verified (--insecure-upstream)"));
             }
         }
     }
@@ -299,17 +308,17 @@ internal sealed class FlowText(Flow flow, TextWriter output, Style style)
                 text.Append(row[i] is >= 0x20 and < 0x7f ? (char)row[i] : '.');
             }
 
-            Line($"{style.Dim(at.ToString("x4", CultureInfo.InvariantCulture))}  {hex,-48}  {text}");
+            Line($"{_style.Dim(at.ToString("x4", CultureInfo.InvariantCulture))}  {hex,-48}  {text}");
         }
     }
 
     private void Title(string text)
     {
-        output.WriteLine();
-        output.WriteLine(style.Bold(text));
+        _output.WriteLine();
+        _output.WriteLine(_style.Bold(text));
     }
 
-    private void Line(string text) => output.WriteLine("  " + text);
+    private void Line(string text) => _output.WriteLine("  " + text);
 
     private double? At(string point) => flow.Timings.TryGetValue(point, out var at) ? at / 1000.0 : null;
 

@@ -18,13 +18,26 @@ internal sealed class FlowsCommands(CliEnvironment environment)
 
     private readonly Option<string?> _apiUrl = new("--api-url")
     {
-        Description = "API of the proxy, with its token in RELAY_API_TOKEN [default: the proxy that runs with the data directory]", HelpName = "URL", Recursive = true,
+        Description = "API of the proxy, with its token in RELAY_API_TOKEN [default: the proxy that runs with the data directory]",
+        HelpName = "URL",
+        Recursive = true,
     };
 
     private readonly Option<string?> _dataDir = RunOptions.DataDirOption();
     private readonly Option<bool> _follow = new("--follow", "-f") { Description = "Show flows as they end, until Ctrl-C" };
-    private readonly Option<string> _output = new("--output", "-o") { Description = "table, json or jsonl [default: table]", HelpName = "FORMAT", DefaultValueFactory = _ => "table" };
-    private readonly Option<string?> _filter = new("--filter") { Description = "Conditions in words: host:x path:x method:x status:>=400 status:400-499 err ws, and words of the URL", HelpName = "EXPR" };
+    private readonly Option<string> _output = new("--output", "-o")
+    {
+        Description = "table, json or jsonl [default: table]",
+        HelpName = "FORMAT",
+        DefaultValueFactory = _ => "table",
+    };
+
+    private readonly Option<string?> _filter = new("--filter")
+    {
+        Description = "Conditions in words: host:x path:x method:x status:>=400 status:400-499 err ws, and words of the URL",
+        HelpName = "EXPR",
+    };
+
     private readonly Option<string?> _host = new("--host") { Description = "Part of the host", HelpName = "TEXT" };
     private readonly Option<string?> _path = new("--path") { Description = "Part of path and query", HelpName = "TEXT" };
     private readonly Option<string?> _method = new("--method") { Description = "The method", HelpName = "METHOD" };
@@ -48,14 +61,19 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         };
         flows.SetAction((line, cancellationToken) => line.GetValue(_follow) ? FollowAsync(line, cancellationToken) : ListAsync(line, cancellationToken));
 
-        var id = new Argument<string>("ID") { Description = "Id of the flow, or its last characters" };
+        var id = new Argument<string>("ID") { Description = "Id of the flow, its last characters, or last for the newest" };
         var output = new Option<string>("--output", "-o") { Description = "text or json [default: text]", HelpName = "FORMAT", DefaultValueFactory = _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
-        var body = new Option<string?>("--body") { Description = "Write only the body of the request or response, as captured, to standard output", HelpName = "request|response" };
+        var body = new Option<string?>("--body")
+        {
+            Description = "Write only the body of the request or response, as captured, to standard output",
+            HelpName = "request|response",
+        };
         body.AcceptOnlyFromAmong("request", "response");
         var decoded = new Option<bool>("--decoded") { Description = "With --body: content codings such as gzip removed" };
         var get = new Command("get", "Show one flow.") { id, output, body, decoded };
-        get.SetAction((line, cancellationToken) => GetAsync(line, line.GetRequiredValue(id), line.GetRequiredValue(output), line.GetValue(body), line.GetValue(decoded), cancellationToken));
+        get.SetAction((line, cancellationToken) =>
+            GetAsync(line, line.GetRequiredValue(id), line.GetRequiredValue(output), line.GetValue(body), line.GetValue(decoded), cancellationToken));
         flows.Add(get);
         return flows;
 
@@ -148,10 +166,11 @@ internal sealed class FlowsCommands(CliEnvironment environment)
 
         // The end of an id is random and enough to find it; the whole does not fit on most terminals.
         var style = new Style(environment.HasColor);
+        var width = environment.Width == int.MaxValue ? int.MaxValue : environment.Width - 14;
         environment.Output.WriteLine(style.Bold($"{"ID",-12}  {"TIME",-12} {"METHOD",-7} {"ST",3} {"SIZE",9} {"TOOK",8}  URL"));
         foreach (var flow in flows)
         {
-            environment.Output.WriteLine($"{flow.Id[^12..]}  {FlowLine.Format(flow, environment.Width == int.MaxValue ? int.MaxValue : environment.Width - 14, style, environment.Time.LocalTimeZone)}");
+            environment.Output.WriteLine($"{flow.Id[^12..]}  {FlowLine.Format(flow, width, style, environment.Time.LocalTimeZone)}");
         }
     }
 
@@ -222,7 +241,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         }
         else
         {
-            new FlowText(found.Flow, environment.Output, new(environment.HasColor)).Write();
+            new FlowText(found.Flow, environment).Write();
         }
 
         return ExitCode.Success;
@@ -233,6 +252,13 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         if (FlowId.TryParse(id, out var whole))
         {
             return whole.ToString();
+        }
+
+        if (id.Equals("last", StringComparison.OrdinalIgnoreCase))
+        {
+            return (await client.ListAsync(new() { Limit = 1 }, cancellationToken)).Items is [var newest]
+                ? newest.Id
+                : throw new CliException("The proxy has no flow yet.");
         }
 
         if (id.Length < 4 || !id.All(char.IsAsciiHexDigit))

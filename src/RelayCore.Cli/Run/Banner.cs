@@ -19,7 +19,8 @@ internal static class Banner
         }
 
         Line("CA", host.Authority.CertificatePath + (host.Authority.IsNew ? " (made now, for this machine only)" : ""));
-        Line("trust", "relay-core-cli ca install   (what it does and where it stands: relay-core-cli ca status)");
+        var elsewhere = settings.DataDirectory == DataDirectory.Resolve(null, environment) ? "" : $" --data-dir {settings.DataDirectory}";
+        Line("trust", environment.Advice($"relay-core-cli ca install{elsewhere}"));
         if (api is not null)
         {
             Line("API", $"{api.Url}/api/v1   token {api.Token}");

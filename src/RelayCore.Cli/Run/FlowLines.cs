@@ -34,7 +34,7 @@ internal sealed class FlowLines : IAsyncDisposable
             {
                 if (item.Name == "lagged")
                 {
-                    environment.Output.WriteLine(style.Yellow("  … more passes than can be shown; `relay-core-cli flows` lists what is kept"));
+                    environment.Output.WriteLine(style.Yellow(environment.Advice("  … more passes than can be shown; `relay-core-cli flows` lists what is kept")));
                 }
                 else if (item.Name == "flow-summary" && JsonSerializer.Deserialize(item.Data.Span, FlowJson.Default.FlowSummary) is { } flow && ended.IsNew(flow))
                 {

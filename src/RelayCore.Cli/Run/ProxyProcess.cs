@@ -207,6 +207,11 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
 
     private async Task StopAsync(RelayCoreHost host, ApiServer? api, FlowLines? lines)
     {
+        if (environment.IsTerminal && !settings.Quiet)
+        {
+            environment.Error.WriteLine("stopping; Ctrl-C again stops at once");
+        }
+
         var all = Task.WhenAll(host.StopAsync(s_grace), api?.StopAsync() ?? Task.CompletedTask);
         if (await Task.WhenAny(all, Task.Delay(s_stopWithin, environment.Time)) != all)
         {
@@ -231,7 +236,9 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         }
         else if (Interlocked.Increment(ref _defects) <= MaxDefectsTold)
         {
-            environment.Error.WriteLine($"warning: a connection failed by a defect of the proxy ({error.GetType().Name}: {Text.Printable.Line(error.Message)}); please report it, with the output of RELAY_LOG=debug.");
+            environment.Error.WriteLine(
+                $"warning: a connection failed by a defect of the proxy ({error.GetType().Name}: {Text.Printable.Line(error.Message)}); "
+                + "please report it, with the output of RELAY_LOG=debug.");
         }
     }
 

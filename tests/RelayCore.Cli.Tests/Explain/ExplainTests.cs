@@ -22,6 +22,15 @@ public sealed class ExplainTests : IDisposable
     }
 
     [Fact]
+    public async Task Explain_StartedByAnotherName_AdvisesThatName()
+    {
+        _environment.Variables["RELAY_PROGRAM"] = "./relay";
+        Assert.Equal(ExitCode.Success, await _environment.RunAsync("explain", "RC-TLS-101"));
+        Assert.Contains("./relay ca install", _environment.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("relay-core-cli", _environment.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Explain_NoCode_ListsAll()
     {
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("explain"));

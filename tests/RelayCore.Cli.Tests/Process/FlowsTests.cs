@@ -157,6 +157,14 @@ public sealed class FlowsTests : IClassFixture<FlowsFixture>, IDisposable
     }
 
     [Fact]
+    public async Task Get_Last_IsTheNewest()
+    {
+        _environment.Variables["RELAY_PROGRAM"] = "./relay";
+        var lines = await LinesAsync("flows", "get", "last");
+        Assert.Equal("GET http://127.0.0.1:1/refused", lines[0]);
+    }
+
+    [Fact]
     public async Task Get_Failed_ExplainsAndAdvises()
     {
         var text = string.Join('\n', await LinesAsync("flows", "get", await IdAsync("/refused")));
