@@ -137,6 +137,7 @@ internal sealed partial class Http1Session
         {
             raw?.Transport.Close();
             _scope ??= new(new Origin(false, host, port), host);
+            Now();
             return Next.Continue;
         }
 
@@ -488,6 +489,7 @@ internal sealed partial class Http1Session
         }
 
         DisarmClient();
+        Now();
         _client = new TlsTransport(_client, stream);
         _facts.Tls = _facts.Tls! with
         {

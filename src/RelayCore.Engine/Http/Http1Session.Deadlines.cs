@@ -189,6 +189,12 @@ internal sealed partial class Http1Session
         Volatile.Read(ref _tunnelServer)?.Reset();
     }
 
+    // Reading the clock costs as much as parsing a field, so the loop reads it once when something arrives or was sent and uses that for all that follows.
+    private long _now;
+
+    /// <summary>Reads the clock; for the loop, not for the pump beside it.</summary>
+    private long Now() => _now = _engine.Time.GetTimestamp();
+
     private void ArmClient(Wait wait, TimeSpan timeout) => ArmClient(wait, timeout, _engine.Time.GetTimestamp());
 
     private void ArmClient(Wait wait, TimeSpan timeout, long now)
@@ -203,10 +209,12 @@ internal sealed partial class Http1Session
         Volatile.Write(ref _clientWait, 0);
     }
 
-    private void ArmServer(Wait wait, TimeSpan timeout)
+    private void ArmServer(Wait wait, TimeSpan timeout) => ArmServer(wait, timeout, _engine.Time.GetTimestamp());
+
+    private void ArmServer(Wait wait, TimeSpan timeout, long now)
     {
         Volatile.Write(ref _serverWait, (int)wait);
-        Volatile.Write(ref _serverDeadline, Deadline(timeout, _engine.Time.GetTimestamp()));
+        Volatile.Write(ref _serverDeadline, Deadline(timeout, now));
     }
 
     private void DisarmServer()

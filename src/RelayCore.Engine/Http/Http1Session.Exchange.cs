@@ -65,6 +65,8 @@ internal sealed partial class Http1Session
                 {
                     return answered;
                 }
+
+                Now(); // they may have taken their time
             }
 
             return await ForwardAsync().ConfigureAwait(false);
@@ -104,13 +106,13 @@ internal sealed partial class Http1Session
             _at = At.SendingToServer;
             try
             {
-                ArmServer(Wait.Sending, _engine.Limits.BodyTimeout);
+                ArmServer(Wait.Sending, _engine.Limits.BodyTimeout, _now);
                 await SendRequestAsync(channel).ConfigureAwait(false);
-                _recorder.Stamp(TimingPoint.RequestSent, _engine.Time.GetTimestamp());
+                _recorder.Stamp(TimingPoint.RequestSent, Now());
                 _at = At.AwaitingResponse;
                 if (_pump is null)
                 {
-                    ArmServer(Wait.Response, _engine.Limits.FirstByteTimeout); // otherwise the pump does, when the body is through
+                    ArmServer(Wait.Response, _engine.Limits.FirstByteTimeout, _now); // otherwise the pump does, when the body is through
                 }
 
                 if (channel.Input.Length > 0 || Received(channel, await ReceiveAsync(channel, ResponseBufferOctets).ConfigureAwait(false)) > 0)
@@ -164,12 +166,13 @@ internal sealed partial class Http1Session
         }
 
         var pool = _lastPool!.Origin == origin ? _lastPool : _engine.Pool.For(origin);
-        if (!pool.TryTake(mustBeFresh, out var channel))
+        if (!pool.TryTake(mustBeFresh, _now, out var channel))
         {
             await default(ThreadPoolHop);
             try
             {
                 channel = await pool.WaitAsync().ConfigureAwait(false);
+                Now();
             }
             catch (TimeoutException)
             {
@@ -190,7 +193,7 @@ internal sealed partial class Http1Session
     private async ValueTask<ServerChannel> OpenAsync(OriginPool pool)
     {
         _at = At.Connecting;
-        var started = _engine.Time.GetTimestamp();
+        var started = Now();
         _recorder.Stamp(TimingPoint.ConnectStart, started);
         ServerChannel? channel = null;
         try
@@ -205,6 +208,7 @@ internal sealed partial class Http1Session
             }
         }
 
+        Now();
         var ticks = _engine.Time.TimestampFrequency / 1_000_000.0;
         var facts = channel.Facts;
         var resolved = started + (long)(facts.ResolveMicroseconds * ticks);
@@ -213,7 +217,7 @@ internal sealed partial class Http1Session
         _recorder.Stamp(TimingPoint.Connected, connected);
         if (facts.TlsMicroseconds >= 0)
         {
-            _recorder.Stamp(TimingPoint.TlsEstablished, _engine.Time.GetTimestamp());
+            _recorder.Stamp(TimingPoint.TlsEstablished, _now);
         }
 
         _recorder.Mark((facts.IsUnverified ? FlowMarks.InsecureUpstream : 0) | (channel.IsProxyBypassed ? FlowMarks.UpstreamProxyBypassed : 0));
@@ -246,7 +250,7 @@ internal sealed partial class Http1Session
         var output = Output(request.Fields.WrittenBound + request.PathOctets.Length + request.Origin.Authority.Length + Http1HeadWriter.Overhead + 64
             + (channel.ProxyAuthorization?.Length ?? 0) + Math.Max(first, buffered.Length <= ResponseBufferOctets ? buffered.Length : 0));
         var length = WriteRequestHead(output, channel);
-        _recorder.Stamp(TimingPoint.RequestEnd, _requestBody.IsComplete ? _engine.Time.GetTimestamp() : 0);
+        _recorder.Stamp(TimingPoint.RequestEnd, _requestBody.IsComplete ? _now : 0);
         if (_bufferedRequest is not null)
         {
             return SendBufferedAsync(channel, output, length, buffered);

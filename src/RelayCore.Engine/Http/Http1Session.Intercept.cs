@@ -193,7 +193,13 @@ internal sealed partial class Http1Session
 
         if (_interceptors.Wants(Stage.ResponseBody))
         {
-            return await InterceptResponseBodyAsync(channel).ConfigureAwait(false);
+            if (!IsEventStream())
+            {
+                return await InterceptResponseBodyAsync(channel).ConfigureAwait(false);
+            }
+
+            // It has no end to wait for: whoever wants it whole would take it away from the client.
+            _recorder.Mark(FlowMarks.BodyActorSkipped);
         }
 
         if (!_responseFraming.IsEmpty && (_interceptors.Wants(Stage.ResponseChunk)
@@ -204,6 +210,11 @@ internal sealed partial class Http1Session
 
         return null;
     }
+
+    private bool IsEventStream() =>
+        _exchange.Response.Fields.IndexOf(KnownField.ContentType) is >= 0 and var index
+        && _exchange.Response.Fields.Value(index) is { Length: >= 17 } value
+        && System.Text.Ascii.EqualsIgnoreCase(value[..17], "text/event-stream"u8);
 
     private async ValueTask<Next?> InterceptResponseBodyAsync(ServerChannel channel)
     {

@@ -51,7 +51,7 @@ internal sealed partial class Http1Session
         DisarmServer();
         _at = At.ReceivingBody;
         _exchange.HasResponse = true;
-        _recorder.Stamp(TimingPoint.ResponseHead, _engine.Time.GetTimestamp());
+        _recorder.Stamp(TimingPoint.ResponseHead, Now());
         if (response.Status == 101 || (_exchange.Request.TargetForm == RequestTargetForm.Authority && response.Status < 300))
         {
             return await SwitchProtocolAsync(channel).ConfigureAwait(false);
@@ -96,7 +96,7 @@ internal sealed partial class Http1Session
                 break;
         }
 
-        _recorder.Stamp(TimingPoint.ResponseEnd, _engine.Time.GetTimestamp());
+        _recorder.Stamp(TimingPoint.ResponseEnd, Now());
         return await FinishAsync(channel, serverKeeps).ConfigureAwait(false);
     }
 
@@ -300,7 +300,7 @@ internal sealed partial class Http1Session
             _pumpFault = null; // it was not asked to continue, so there was nothing to send (RFC 9110 §10.1.1)
         }
 
-        await EndFlowAsync(_pumpFault is null ? CloseReason.Completed : ReasonOf(_pumpFault), _pumpFault).ConfigureAwait(false);
+        await EndFlowAsync(_pumpFault is null ? CloseReason.Completed : ReasonOf(_pumpFault), _pumpFault, _pump is null ? _now : Now()).ConfigureAwait(false);
         _channel = null;
 
         // Octets behind a response that has no body are most often a body after all: they must not become the next answer.
@@ -316,7 +316,7 @@ internal sealed partial class Http1Session
             }
             else
             {
-                channel.Pool.Return(channel);
+                channel.Pool.Return(channel, _now);
             }
         }
         else
@@ -482,9 +482,11 @@ internal sealed partial class Http1Session
         _ => fault.Blame == PeerRole.Client ? CloseReason.ClientClosed : CloseReason.UpstreamClosed,
     };
 
-    private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault)
+    private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault) => EndFlowAsync(reason, fault, Now());
+
+    private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault, long now)
     {
-        _recorder.End(reason, fault, _exchange, _engine.Time.GetTimestamp());
+        _recorder.End(reason, fault, _exchange, now);
         return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
     }
 
@@ -509,5 +511,6 @@ internal sealed partial class Http1Session
             await i.OnCompletedAsync(e, c).ConfigureAwait(false);
             return Verdict.Continue;
         }, CancellationToken.None).ConfigureAwait(false);
+        Now();
     }
 }

@@ -63,7 +63,7 @@ internal sealed partial class Http1Session
         }
 
         _recorder.Request(request.Origin, head, repairs);
-        _recorder.Stamp(TimingPoint.RequestHead, _engine.Time.GetTimestamp());
+        _recorder.Stamp(TimingPoint.RequestHead, _now);
         if (_isExcluded)
         {
             _recorder.Cancel(); // our own control port: looking at captures must not make more of them

@@ -203,7 +203,7 @@ internal sealed partial class Http1Session : IDeadlined
     /// <returns>What to do when it ends here; otherwise <see langword="null"/>.</returns>
     private async ValueTask<Next?> ReceiveFirstAsync()
     {
-        ArmClient(Wait.Idle, _engine.Limits.IdleTimeout);
+        ArmClient(Wait.Idle, _engine.Limits.IdleTimeout, Now());
         var received = await _client.ReceiveAsync(_input.Room(HeadBufferOctets)).ConfigureAwait(false);
         _input.Received(received);
         if (received == 0)
@@ -221,7 +221,7 @@ internal sealed partial class Http1Session : IDeadlined
     {
         var scanned = 0;
         var hasBegun = false;
-        ArmClient(Wait.Idle, _engine.Limits.IdleTimeout);
+        ArmClient(Wait.Idle, _engine.Limits.IdleTimeout, _now);
         while (true)
         {
             SkipEmptyLines();
@@ -230,7 +230,7 @@ internal sealed partial class Http1Session : IDeadlined
                 if (!hasBegun)
                 {
                     hasBegun = true;
-                    _started = _engine.Time.GetTimestamp();
+                    _started = Now();
                     ArmClient(Wait.Head, _engine.Limits.HeadTimeout, _started);
                 }
 
@@ -255,6 +255,10 @@ internal sealed partial class Http1Session : IDeadlined
             }
 
             _input.Received(received);
+            if (hasBegun)
+            {
+                Now();
+            }
         }
     }
 

@@ -28,9 +28,10 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
 
     /// <summary>Takes an idle connection, or a permit to open one.</summary>
     /// <param name="mustBeFresh">Whether a connection that may have gone is not good enough: the request cannot be repeated.</param>
+    /// <param name="now">Monotonic timestamp.</param>
     /// <param name="channel">The idle connection, or <see langword="null"/> with a permit.</param>
     /// <returns><see langword="false"/> when the bound is reached; then <see cref="WaitAsync"/>.</returns>
-    public bool TryTake(bool mustBeFresh, out ServerChannel? channel)
+    public bool TryTake(bool mustBeFresh, long now, out ServerChannel? channel)
     {
         List<ServerChannel>? stale = null;
         lock (_lock)
@@ -40,7 +41,7 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
                 channel = _idle[^1];
                 _idle.RemoveAt(_idle.Count - 1);
                 owner.IdleChanged(-1);
-                if ((mustBeFresh || channel.IsSuspect || owner.IsOld(channel)) && channel.Transport.HasInput)
+                if ((mustBeFresh || channel.IsSuspect || owner.IsOld(channel, now)) && channel.Transport.HasInput)
                 {
                     // A server that closes an idle connection, or talks on it, makes it useless.
                     _open--;
@@ -114,10 +115,10 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
     }
 
     /// <summary>Gives a connection back after a complete exchange.</summary>
-    public void Return(ServerChannel channel)
+    public void Return(ServerChannel channel, long now)
     {
         channel.Input.Release();
-        channel.IdleSince = owner.Time.GetTimestamp();
+        channel.IdleSince = now;
         ServerChannel? surplus = null;
         lock (_lock)
         {

@@ -21,7 +21,7 @@ internal sealed class ServerPool(EngineLimits limits, TimeProvider time)
     public OriginPool For(Origin origin) => _pools.GetOrAdd(origin, static (key, owner) => new(key, owner), this);
 
     /// <summary>Whether a connection was idle so long that it deserves a look before it is used: that costs a system call.</summary>
-    public bool IsOld(ServerChannel channel) => time.GetTimestamp() - channel.IdleSince > _trustedTicks;
+    public bool IsOld(ServerChannel channel, long now) => now - channel.IdleSince > _trustedTicks;
 
     public void IdleChanged(int by) => Interlocked.Add(ref _idle, by);
 
