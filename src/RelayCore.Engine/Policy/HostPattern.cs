@@ -32,7 +32,7 @@ public sealed class HostPattern
             var cidr = rest.StartsWith("cidr:", StringComparison.Ordinal) ? rest[5..] : rest;
             if (!IPNetwork.TryParse(cidr, out var network))
             {
-                problem = $"'{text}' is not a network: write address/prefix with no host bits set, e.g. 10.0.0.0/8.";
+                problem = $"'{text}' is not a network: write address/prefix, e.g. 10.0.0.0/8.";
                 return false;
             }
 
