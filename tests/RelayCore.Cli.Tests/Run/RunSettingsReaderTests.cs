@@ -95,7 +95,7 @@ public sealed class RunSettingsReaderTests : IDisposable
     [InlineData("--no-api is given together with other options of the API; leave one of them out.", "--no-api", "--api-port", "1")]
     [InlineData("--client-cert: 'file.pfx' is not HOSTGLOB=FILE, such as *.example.com=client.pfx.", "--client-cert", "file.pfx")]
     [InlineData("--client-cert: 'a:0' is not a host pattern: the port must be 1 to 65535.", "--client-cert", "a:0=x.pfx")]
-    [InlineData("--passthrough: '10.0.0.0/99' is not a network: write address/prefix with no host bits set, e.g. 10.0.0.0/8.", "--passthrough", "10.0.0.0/99")]
+    [InlineData("--passthrough: '10.0.0.0/99' is not a network: write address/prefix, e.g. 10.0.0.0/8.", "--passthrough", "10.0.0.0/99")]
     [InlineData("--intercept-only: 'a b' is not a host pattern: write a host, *.host, an address or a network.", "--intercept-only", "a b")]
     [InlineData("--upstream: 'ftp://x' has the scheme ftp; a parent proxy is http or https.", "--upstream", "ftp://x")]
     [InlineData("--upstream: 'ftp://…@x' has the scheme ftp; a parent proxy is http or https.", "--upstream", "ftp://me:secret@x")]
