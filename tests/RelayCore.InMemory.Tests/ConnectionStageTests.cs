@@ -29,6 +29,7 @@ public sealed class ConnectionStageTests
         Assert.Equal("inner.test", actor.ServerName);
         server.Close();
         await client.ReadToEndAsync();
+        client.Close(); // a tunnel ends with its second half
         Assert.Contains("passed_through", (await proxy.FlowAsync()).Marks);
     }
 
