@@ -19,7 +19,8 @@ public sealed partial class TerminalTests : IDisposable
         Assert.SkipUnless(File.Exists("/usr/bin/script"), "script (bsdutils) is not installed.");
         await using var origin = new ScriptedOrigin(ScriptedOrigin.Response("hello"));
         var ready = Path.Combine(_environment.Folder, "ready.json");
-        var command = $"{Path.Combine(AppContext.BaseDirectory, "relay-core-cli")} run -l 127.0.0.1:0 --api-port 0 --ready-file {ready}";
+        // exec: script(1) starts the command through $SHELL, and a shell that stays in between would answer the Ctrl-C as well.
+        var command = $"exec {Path.Combine(AppContext.BaseDirectory, "relay-core-cli")} run -l 127.0.0.1:0 --api-port 0 --ready-file {ready}";
         var start = new ProcessStartInfo("script", ["-qfec", command, "/dev/null"]) { RedirectStandardOutput = true, RedirectStandardInput = true };
         start.Environment["RELAY_DATA_DIR"] = _environment.Folder;
         start.Environment["TERM"] = "xterm";
