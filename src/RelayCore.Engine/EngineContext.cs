@@ -4,6 +4,7 @@ using RelayCore.Core.Messages;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Listeners;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Upstream;
 
@@ -27,6 +28,9 @@ internal sealed class EngineContext
     public required DeadlineSweeper Sweeper { get; init; }
 
     public required IContentCodings Codings { get; init; }
+
+    /// <summary>Running sessions of messages.</summary>
+    public MessageSessions MessageSessions { get; } = new();
 
     /// <summary>The interceptors; swapped whole, an exchange keeps what it began with.</summary>
     public required InterceptorPipeline Pipeline { get; set; }

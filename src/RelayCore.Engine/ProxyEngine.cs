@@ -9,6 +9,7 @@ using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Http;
 using RelayCore.Engine.Listeners;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
@@ -73,6 +74,9 @@ public sealed class ProxyEngine : IAsyncDisposable
 
     /// <summary>Sessions that ended by a defect of the program; each is a bug.</summary>
     public long InternalFailures => Volatile.Read(ref _failures);
+
+    /// <summary>Running sessions of messages, by the id of their flow.</summary>
+    public MessageSessions MessageSessions => _context.MessageSessions;
 
     /// <summary>Told of a session that ended by a defect of the program.</summary>
     public Action<Exception>? OnInternalFailure { get; set; }
