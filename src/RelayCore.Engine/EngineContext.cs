@@ -3,6 +3,7 @@ using RelayCore.Core.Limits;
 using RelayCore.Core.Messages;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Listeners;
 using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
@@ -22,6 +23,9 @@ internal sealed class EngineContext
     public required ServerPool Pool { get; init; }
 
     public required Connector Connector { get; init; }
+
+    /// <summary>Where exchanges get the server's side from.</summary>
+    public required IServerStreams Servers { get; init; }
 
     public required LeafCertificates Leaves { get; init; }
 

@@ -88,10 +88,13 @@ public sealed class Exchange : FlowContext
     public RequestHead Request { get; } = new();
 
     /// <summary>The final response as it will be sent; meaningful from <see cref="Stage.ResponseHead"/> on.</summary>
-    public ResponseHead Response { get; } = new();
+    public ResponseHead Response { get; private set; } = new();
 
     /// <summary>Whether a final response head is there.</summary>
     public bool HasResponse { get; set; }
+
+    /// <summary>Shows another head as the response, so that the stream it came from need not copy it; for sessions.</summary>
+    public void Show(ResponseHead response) => Response = response;
 }
 
 /// <summary>A CONNECT or a connection that is about to be handled.</summary>
