@@ -8,7 +8,9 @@ using RelayCore.Core.Messages;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Http;
+using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Listeners;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
@@ -44,13 +46,15 @@ public sealed class ProxyEngine : IAsyncDisposable
     {
         _transports = transports ?? new SocketTransportFactory();
         var own = new OwnEndPoints();
+        var connector = new Connector(options, time, _transports, resolver ?? new SystemResolver(), own.IsListener);
         _context = new EngineContext
         {
             Options = options,
             Time = time,
             Store = store,
             Pool = new ServerPool(options.Limits, time),
-            Connector = new Connector(options, time, _transports, resolver ?? new SystemResolver(), own.IsListener),
+            Connector = connector,
+            Servers = new Http1ServerStreams(options.Limits, time, connector),
             Leaves = leaves,
             Sweeper = new DeadlineSweeper(time),
             Codings = codings,
@@ -73,6 +77,12 @@ public sealed class ProxyEngine : IAsyncDisposable
 
     /// <summary>Sessions that ended by a defect of the program; each is a bug.</summary>
     public long InternalFailures => Volatile.Read(ref _failures);
+
+    /// <summary>Running sessions of messages, by the id of their flow.</summary>
+    public MessageSessions MessageSessions => _context.MessageSessions;
+
+    /// <summary>What the sessions share; for tests that run one by hand.</summary>
+    internal EngineContext Context => _context;
 
     /// <summary>Told of a session that ended by a defect of the program.</summary>
     public Action<Exception>? OnInternalFailure { get; set; }

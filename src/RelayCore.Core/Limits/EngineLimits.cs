@@ -62,6 +62,15 @@ public sealed record EngineLimits
     /// <summary>Octets of each body kept by the capture. Default 10 MiB (RelayCore max_body_size). Over it: truncated and marked.</summary>
     public long MaxBodyCapture { get; init; } = 10L * 1024 * 1024;
 
+    /// <summary>Octets of one message's content kept by the capture. Default 1 MiB. Over it: truncated and marked.</summary>
+    public int MaxMessageCapture { get; init; } = 1024 * 1024;
+
+    /// <summary>Messages of one flow kept by the capture. Default 10,000 (RelayCore 2,000). Over it: the oldest go, counted and marked.</summary>
+    public int MaxMessages { get; init; } = 10_000;
+
+    /// <summary>Memory for the messages of one flow, in octets; at least 256 KiB. Default 16 MiB. Over it: the oldest go, counted and marked.</summary>
+    public long MaxMessageMemory { get; init; } = 16L * 1024 * 1024;
+
     /// <summary>Memory of the capture, in octets; at least 4 MiB. Default 256 MiB. Over it: the oldest flows go.</summary>
     public long CaptureMemory { get; init; } = 256L * 1024 * 1024;
 
@@ -79,6 +88,21 @@ public sealed record EngineLimits
         if (MaxBodyCapture < 0)
         {
             yield return $"body capture is {MaxBodyCapture} octets; it cannot be negative.";
+        }
+
+        if (MaxMessageCapture < 0)
+        {
+            yield return $"message capture is {MaxMessageCapture} octets; it cannot be negative.";
+        }
+
+        if (MaxMessages < 1)
+        {
+            yield return $"messages kept of a flow are {MaxMessages}; it must be 1 or more.";
+        }
+
+        if (MaxMessageMemory < 256 * 1024)
+        {
+            yield return $"memory for the messages of a flow is {MaxMessageMemory} octets; the smallest usable value is 256 KiB.";
         }
 
         if (Http1.MaxHeadOctets is < 1024 or > 16 * 1024 * 1024)

@@ -277,7 +277,9 @@ public sealed partial class FlowRecorder
 
     private void WriteContext(FlowContext? context)
     {
-        if (context is null || (context.Tags.Count == 0 && context.Variables.Count == 0 && context.MatchedRules.Count == 0))
+        // Both directions of a flow may still set some: what is written is one moment.
+        if (context is not { Tags: var tags, Variables: var variables, MatchedRules: var rules }
+            || (tags.Count == 0 && variables.Count == 0 && rules.Count == 0))
         {
             return;
         }
@@ -287,18 +289,18 @@ public sealed partial class FlowRecorder
         do
         {
             writer = Open(length);
-            writer.Texts(context.Tags);
-            writer.Number((ulong)context.Variables.Count);
-            foreach (var (name, value) in context.Variables)
+            writer.Texts(tags);
+            writer.Number((ulong)variables.Count);
+            foreach (var (name, value) in variables)
             {
                 writer.Text(name);
                 writer.Text(value);
             }
 
-            writer.Number((ulong)context.MatchedRules.Count);
-            for (var i = 0; i < context.MatchedRules.Count; i++)
+            writer.Number((ulong)rules.Count);
+            for (var i = 0; i < rules.Count; i++)
             {
-                writer.Text(context.MatchedRules[i]);
+                writer.Text(rules[i]);
             }
         }
         while (!Close(SectionTag.Context, ref writer, ref length));

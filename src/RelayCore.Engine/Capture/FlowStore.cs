@@ -81,6 +81,9 @@ public sealed partial class FlowStore : IDisposable
     /// <summary>Octets of each body to keep.</summary>
     internal long MaxBodyCapture => _limits.MaxBodyCapture;
 
+    /// <summary>Octets of each message to keep.</summary>
+    internal int MaxMessageCapture => _limits.MaxMessageCapture;
+
     /// <summary>Largest record, in octets.</summary>
     internal int MaxRecord { get; }
 

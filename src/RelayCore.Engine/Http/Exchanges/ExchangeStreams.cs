@@ -1,7 +1,9 @@
+using RelayCore.Core.Faults;
 using RelayCore.Core.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
+using RelayCore.Protocols.Http1;
 using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Engine.Http.Exchanges;
@@ -33,6 +35,18 @@ internal abstract class ExchangeStream
     /// <exception cref="IOException">The connection failed, or the framing of the body is broken.</exception>
     public abstract ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync();
 
+    /// <summary>
+    /// Whether the incoming body ends behind the first <paramref name="octets"/> octets of what <see cref="ReadBodyAsync"/> gave last, so that
+    /// <see cref="Trailers"/> are known before these are dropped and the end can go on together with them. May be wrong on the side of false.
+    /// </summary>
+    public virtual bool EndsBehind(int octets) => octets == 0 && IsBodyRead;
+
+    /// <summary>
+    /// Told at most once, from any thread, when the peer gives the stream up or its connection fails, whether or not a call is pending: a
+    /// client that leaves while its server is waited for. When that happened before, at once. HTTP/1 does not notice and never calls it.
+    /// </summary>
+    public virtual Action<StreamResetException>? OnReset { get; set; }
+
     /// <summary>Drops octets at the front of the incoming body; that lets the peer send more.</summary>
     public abstract void AdvanceBody(int octets);
 
@@ -45,6 +59,7 @@ internal abstract class ExchangeStream
     public abstract ValueTask SendTrailersAsync(FieldSection trailers);
 
     /// <summary>Gives the exchange up on this side: RST_STREAM with <paramref name="code"/>, or the end of an HTTP/1 connection. May be called at any time, more than once, from any thread; pending calls then fail.</summary>
+    /// <remarks>It may come a moment late from the sweeper: an object that was reset is not to be used for another stream.</remarks>
     public abstract void Reset(Http2ErrorCode code);
 
     /// <summary>Turns the stream into octets both ways, behind CONNECT or an upgrade. Call it when the head was sent and nothing else is pending.</summary>
@@ -62,6 +77,12 @@ internal abstract class ClientStream : ExchangeStream
     /// <param name="bodyLength">Octets of the body when known, 0 for none, -1 when not known.</param>
     /// <param name="isLast">Whether nothing follows: no body, no trailers.</param>
     public abstract ValueTask SendHeadAsync(ResponseHead head, long bodyLength, bool isLast);
+
+    /// <summary>
+    /// Our response is complete while the request body is not: asks the client to stop (RFC 9113 §8.1: RST_STREAM with NO_ERROR). HTTP/1 ends
+    /// our side instead, and the rest is to be read for a short while.
+    /// </summary>
+    public virtual void StopBody() => Reset(Http2ErrorCode.NoError);
 }
 
 /// <summary>The server's side: our request goes out, its response comes in.</summary>
@@ -76,11 +97,17 @@ internal abstract class ServerStream : ExchangeStream
     /// <summary>Whether it was chosen past a parent proxy that failed, by option.</summary>
     public abstract bool IsProxyBypassed { get; }
 
-    /// <summary>Sends the request head.</summary>
+    /// <summary>Repairs made to the head <see cref="ReadHeadAsync"/> gave last; none with HTTP/2.</summary>
+    public virtual Http1Repairs Repairs => Http1Repairs.None;
+
+    /// <summary>Sends the request head. Unless <paramref name="isLast"/> it may wait for the first piece of the body, or for <see cref="FlushAsync"/>.</summary>
     /// <param name="head">As the interceptors left it, from whichever version; hop-by-hop fields, framing and target form are this method's.</param>
     /// <param name="bodyLength">Octets of the body when known, 0 for none, -1 when not known.</param>
     /// <param name="isLast">Whether nothing follows.</param>
     public abstract ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast);
+
+    /// <summary>Sends what waits for company: the body is not there yet.</summary>
+    public virtual ValueTask FlushAsync() => default;
 
     /// <summary>The next head: interim ones, then the final one. The object is the stream's until the next call.</summary>
     public abstract ValueTask<ResponseHead> ReadHeadAsync();
@@ -103,4 +130,11 @@ internal sealed class StreamResetException(Http2ErrorCode code, PeerRole blame, 
 
     /// <summary>Whether the request was certainly not acted on, so that it may be sent again (RFC 9113 §8.7).</summary>
     public bool IsUnprocessed => isUnprocessed;
+}
+
+/// <summary>A message that breaks a rule, or was given up for a reason that has a name. Carries the fault to the exchange.</summary>
+internal sealed class MessageFaultException(FlowFault fault) : IOException(fault.Detail)
+{
+    /// <summary>What is wrong.</summary>
+    public FlowFault Fault => fault;
 }
