@@ -132,7 +132,7 @@ public sealed class ProxyEngine : IAsyncDisposable
             listener.Close();
         }
 
-        foreach (var session in _context.Sweeper.Snapshot().OfType<Http1Session>())
+        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>())
         {
             session.Drain();
         }
@@ -144,7 +144,7 @@ public sealed class ProxyEngine : IAsyncDisposable
         }
 
         await _stopping.CancelAsync().ConfigureAwait(false);
-        foreach (var session in _context.Sweeper.Snapshot().OfType<Http1Session>())
+        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>())
         {
             session.Abort();
         }

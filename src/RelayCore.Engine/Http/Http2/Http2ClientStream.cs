@@ -21,6 +21,16 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
 
     public Http2Stream Stream => stream;
 
+    public override Action<StreamResetException>? OnReset
+    {
+        get => stream.OnReset;
+        set => stream.Observe(value);
+    }
+
+    public override bool EndsBehind(int octets) => stream.EndsBehind(octets);
+
+    public override void StopBody() => stream.Endpoint.Reset(stream, _id, Http2ErrorCode.NoError);
+
     public override ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync() => stream.ReadBodyAsync();
 
     public override void AdvanceBody(int octets) => stream.AdvanceBody(octets);

@@ -12,6 +12,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
 {
     // Until the server said how many; what it refuses of these may be sent again (§8.7).
     private const uint UnsettledStreams = 100;
+    private const int MaxHeadsWaiting = 32;
 
     private readonly Lock _lock = new();
     private readonly OriginPool _pool;
@@ -154,22 +155,23 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
     protected override void OnHead(Http2Stream stream, ReadOnlySpan<byte> block, bool ends)
     {
         var head = stream.HeadToFill();
-        var fault = Http2HeadReader.ReadResponse(Decoder, block, head, out var contentLength);
-        if (IsLost(fault))
+        var error = Heads.ReadResponse(block, head.Fields, out var line);
+        if (IsLost(error))
         {
             return;
         }
 
-        if (fault != Http2FieldFault.None)
+        if (error.IsError)
         {
-            Malformed(stream, $"malformed response head: {fault}");
+            Malformed(stream, $"malformed response head: {error.Fault} ({error.Clause})");
             return;
         }
 
+        head.Load(line);
         var isInterim = head.Status < 200;
-        if (isInterim ? ends || head.Status == 101 || stream.HeadsWaiting >= 32 : false)
+        if (isInterim && (ends || stream.HeadsWaiting >= MaxHeadsWaiting))
         {
-            Malformed(stream, head.Status == 101 ? "101 does not exist in HTTP/2" : ends ? "an interim response that ends the stream" : "too many interim responses");
+            Malformed(stream, ends ? "an interim response that ends the stream" : "too many interim responses");
             return;
         }
 
@@ -177,7 +179,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         {
             stream.IsHeadReceived = true;
             stream.IsBodyless |= head.Status is 204 or 304;
-            stream.ExpectedOctets = contentLength;
+            stream.ExpectedOctets = line.ContentLength;
             if (ends && !IsEmptyAllowed(stream))
             {
                 Malformed(stream, "the body is not as long as its Content-Length says");

@@ -8,12 +8,11 @@ internal abstract partial class Http2Endpoint
 {
     // Octets of bodies that all streams of the connection hold unread before the connection's own window stops being given back at once.
     private const int HeldBound = 16 * 1024 * 1024;
-    private const int MaxHeadsWaiting = 32;
 
     private void Handle(in Http2Frame frame, Http2Error error)
     {
         var now = Elapsed;
-        if (!_theirs.IsReceived && (frame.Type != Http2FrameType.Settings || frame.IsAck))
+        if (!_hasSettings && (frame.Type != Http2FrameType.Settings || frame.IsAck))
         {
             Fatal(new(Http2Fault.FirstFrameNotSettings, Http2ErrorCode.ProtocolError));
             return;
@@ -214,15 +213,15 @@ internal abstract partial class Http2Endpoint
 
     private void HandleTrailers(Http2Stream stream, ReadOnlySpan<byte> block, bool ends)
     {
-        var fault = Http2HeadReader.ReadTrailers(_decoder, block, stream.Trailers);
-        if (IsLost(fault))
+        var error = Heads.ReadTrailers(block, stream.Trailers);
+        if (IsLost(error))
         {
             return;
         }
 
-        if (fault != Http2FieldFault.None || !ends)
+        if (error.IsError || !ends)
         {
-            Malformed(stream, fault == Http2FieldFault.None ? "a field section behind the body that does not end the stream" : $"malformed trailers: {fault}");
+            Malformed(stream, error.IsError ? $"malformed trailers: {error.Fault} ({error.Clause})" : "a field section behind the body that does not end the stream");
         }
         else if (!IsLengthKept(stream, ends))
         {
@@ -476,7 +475,8 @@ internal abstract partial class Http2Endpoint
 
     private void HandleSettings(in Http2Frame frame)
     {
-        var isFirst = !_theirs.IsReceived;
+        var isFirst = !_hasSettings;
+        _hasSettings = true;
         Http2Error error;
         Http2Stream? done = null;
         lock (_gate)
@@ -490,8 +490,8 @@ internal abstract partial class Http2Endpoint
 
             if (!error.IsError && !_isBroken)
             {
-                _encoder.SetMaxTableOctets((int)Math.Min(_theirs.SmallestHeaderTableSize, HpackDecoder.DefaultTableOctets));
-                _encoder.SetMaxTableOctets((int)Math.Min(_theirs.HeaderTableSize, HpackDecoder.DefaultTableOctets));
+                _heads.Encoder.SetPeerMaxTableOctets((int)Math.Min(_theirs.SmallestHeaderTableSize, HpackDecoder.DefaultTableOctets));
+                _heads.Encoder.SetPeerMaxTableOctets((int)Math.Min(_theirs.HeaderTableSize, HpackDecoder.DefaultTableOctets));
                 Reserve(Http2Frame.HeaderOctets);
                 _outputLength += Http2FrameWriter.WriteSettingsAck(_output.AsSpan(_outputLength));
                 done = Resume();
@@ -533,7 +533,7 @@ internal abstract partial class Http2Endpoint
         // The first round trip there is; windows grow by it.
         _isSettingsAcked = true;
         _roundTrip = Engine.Time.GetElapsedTime(_settingsSentAt, _now);
-        _decoder.SetMaxTableOctets(Limits.HeaderTableOctets);
+        Heads.Decoder.SetMaxTableOctets(Limits.HeaderTableOctets);
     }
 
     private void HandleWindowUpdate(in Http2Frame frame, Http2Error error)
@@ -640,29 +640,18 @@ internal abstract partial class Http2Endpoint
     }
 
     /// <summary>Decodes a block for the sake of the table alone.</summary>
-    protected void Discard(ReadOnlySpan<byte> block)
-    {
-        var sink = default(NoSink);
-        if (_decoder.Decode(block, ref sink) is var error && error.IsFatal())
-        {
-            Fatal(new(Http2Fault.BadPreface, Http2ErrorCode.CompressionError));
-        }
-    }
+    protected void Discard(ReadOnlySpan<byte> block) => IsLost(Heads.Discard(block));
 
     /// <summary>Whether the state of field compression is lost, so that the connection ends (RFC 9113 §4.3).</summary>
-    protected bool IsLost(Http2FieldFault fault)
+    protected bool IsLost(in Http2FieldError error)
     {
-        if (fault != Http2FieldFault.CompressionError)
+        if (error.IsConnectionError)
         {
-            return false;
+            Fatal(new(Http2Fault.CompressionLost, Http2ErrorCode.CompressionError));
         }
 
-        Fatal(new(Http2Fault.CompressionLost, Http2ErrorCode.CompressionError));
-        return true;
+        return error.IsConnectionError;
     }
-
-    /// <summary>The decoder of this direction; the read loop's.</summary>
-    protected HpackDecoder Decoder => _decoder;
 
     /// <summary>A stream error of the peer: the stream is reset and its exchange told.</summary>
     private void Refuse(Http2Stream stream, Http2Error error)
@@ -755,12 +744,5 @@ internal abstract partial class Http2Endpoint
     /// <summary>PRIORITY_UPDATE of a client (RFC 9218 §7.1).</summary>
     protected virtual void OnPriorityUpdate(int id, ReadOnlySpan<byte> value)
     {
-    }
-
-    private struct NoSink : IHpackSink
-    {
-        public readonly void Field(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, bool neverIndexed, ref byte note)
-        {
-        }
     }
 }

@@ -3,6 +3,7 @@ using RelayCore.Core.Messages;
 using RelayCore.Engine.Memory;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols.Fields;
+using RelayCore.Protocols.Http1;
 using RelayCore.Protocols.Http2;
 using RelayCore.Protocols.Http2.Hpack;
 
@@ -18,7 +19,7 @@ internal abstract partial class Http2Endpoint
     private const int SmallestPiece = 1024;
 
     private readonly Lock _gate = new();
-    private readonly HpackEncoder _encoder = new();
+    private readonly Http2HeadWriter _heads = new(new HpackEncoder());
     private readonly List<Http2Stream> _blocked = [];
     private readonly Action _onSent;
     private byte[]? _output;
@@ -58,8 +59,8 @@ internal abstract partial class Http2Endpoint
         lock (_gate)
         {
             ThrowIfUnsendable(stream);
-            var start = BeginBlock(Http2HeadWriter.Bound(head));
-            var length = Http2HeadWriter.WriteResponse(head, _encoder, _output.AsSpan(start));
+            var start = BeginBlock(Http2HeadWriter.Bound(head.Fields));
+            var length = _heads.WriteHttp2Response(_output.AsSpan(start), head, head.MajorVersion == 2 ? default : HopByHop.Read(head.Fields));
             EndBlock(stream, start, length, isLast);
         }
 
@@ -69,8 +70,8 @@ internal abstract partial class Http2Endpoint
     /// <summary>Sends a request head; under the lock, since stream identifiers must ascend on the wire (RFC 9113 §5.1.1).</summary>
     protected void WriteHead(Http2Stream stream, RequestHead head, bool isLast)
     {
-        var start = BeginBlock(Http2HeadWriter.Bound(head));
-        var length = Http2HeadWriter.WriteRequest(head, _encoder, _output.AsSpan(start));
+        var start = BeginBlock(head.Http2Bound());
+        var length = _heads.WriteHttp2Request(_output.AsSpan(start), head, head.MajorVersion == 2 ? default : HopByHop.Read(head.Fields));
         EndBlock(stream, start, length, isLast);
     }
 
@@ -80,14 +81,14 @@ internal abstract partial class Http2Endpoint
         lock (_gate)
         {
             ThrowIfUnsendable(stream);
-            if (trailers.Count == 0)
+            var start = BeginBlock(Http2HeadWriter.Bound(trailers));
+            var length = _heads.WriteTrailers(_output.AsSpan(start), trailers);
+            if (length == 0)
             {
                 WriteData(stream, default, isLast: true);
             }
             else
             {
-                var start = BeginBlock(Http2HeadWriter.Bound(trailers));
-                var length = Http2HeadWriter.WriteTrailers(trailers, _encoder, _output.AsSpan(start));
                 EndBlock(stream, start, length, isLast: true);
             }
         }

@@ -29,12 +29,12 @@ internal abstract partial class Http2Endpoint : IDeadlined
     private readonly Dictionary<int, Http2Stream> _streams = [];
     private readonly Stack<Http2Stream> _free = [];
     private readonly Http2Streams _ids;
-    private readonly HpackDecoder _decoder;
     private readonly Http2FieldBlock _block;
     private readonly Http2Guard _guard;
     private Http2FrameReader _frames;
     private ReceiveBuffer _input;
-    private Http2Settings _theirs = new();
+    private Http2Settings _theirs;
+    private bool _hasSettings;
     private ReceiveWindow _receiving;
     private Http2Error _fatal;
     private TimeSpan _roundTrip;
@@ -47,12 +47,13 @@ internal abstract partial class Http2Endpoint : IDeadlined
     private bool _goAwaySent;
     private volatile bool _isStopping;
 
-    protected Http2Endpoint(EngineContext engine, DuplexTransport transport, ConnectionFacts facts, PeerRole peer, ReceiveBuffer input, bool isUpgraded = false)
+    protected Http2Endpoint(EngineContext engine, DuplexTransport transport, ConnectionFacts facts, PeerRole peer, ReceiveBuffer input, Http2Settings? upgrade = null)
     {
         (Engine, Transport, Facts, Peer, _input) = (engine, transport, facts, peer, input);
         _now = engine.Time.GetTimestamp();
-        _ids = new(peer, isUpgraded);
-        _decoder = new(Limits.MaxFieldSectionOctets);
+        _ids = new(peer, upgrade is not null);
+        _theirs = upgrade ?? new();
+        Heads = new(Limits.MaxFieldSectionOctets, engine.Limits.Http1.MaxFields) { AllowsExtendedConnect = peer == PeerRole.Client };
         _block = new(Limits);
         _guard = new(Limits, Elapsed);
         _window = new(Http2Settings.DefaultWindowSize);
@@ -61,6 +62,9 @@ internal abstract partial class Http2Endpoint : IDeadlined
     }
 
     protected EngineContext Engine { get; }
+
+    /// <summary>Reads the field blocks of this direction; the read loop's.</summary>
+    protected Http2HeadReader Heads { get; }
 
     internal DuplexTransport Transport { get; }
 
@@ -385,6 +389,22 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
         Kick();
         return (stream, id);
+    }
+
+    /// <summary>Stream 1 of a connection that was upgraded: its request came before (RFC 7540 §3.2).</summary>
+    protected Http2Stream OpenUpgraded()
+    {
+        Http2Stream stream;
+        lock (_gate)
+        {
+            stream = Open(1);
+            stream.State.Receive(Http2FrameType.Headers, endsStream: true, 1, out _);
+            Interlocked.Increment(ref _running);
+        }
+
+        stream.IsHeadReceived = true;
+        stream.DeliverData(default, isLast: true);
+        return stream;
     }
 
     /// <summary>Fails the streams of ours that the peer will not serve.</summary>

@@ -15,6 +15,7 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
     private StreamTransport? _transport;
     private int _id;
     private int _released;
+    private Action<StreamResetException>? _onReset;
 
     public override int StreamId => _id;
 
@@ -30,12 +31,29 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
 
     public override long BodyLength => Stream.IsBodyless || (Stream.IsInputEnded && Stream.DataOctets == 0) ? 0 : Stream.ExpectedOctets;
 
+    public override Action<StreamResetException>? OnReset
+    {
+        get => _onReset;
+        set
+        {
+            _onReset = value;
+            _stream?.Observe(value);
+        }
+    }
+
+    public override bool EndsBehind(int octets) => Stream.EndsBehind(octets);
+
     private Http2Stream Stream => _stream ?? throw new InvalidOperationException("The head comes first.");
 
     public override ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast)
     {
         BodyLengths.Say(head.Fields, bodyLength);
         (_stream, _id) = connection.OpenStream(head, isLast);
+        if (_onReset is not null)
+        {
+            _stream.Observe(_onReset);
+        }
+
         return default;
     }
 

@@ -4,6 +4,7 @@ using RelayCore.Core.Interception;
 using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
+using RelayCore.Protocols.Http1;
 using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Engine.Http.Http2;
@@ -34,9 +35,9 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     /// <param name="client">Its facts.</param>
     /// <param name="input">Octets received already.</param>
     /// <param name="scope">The tunnel it is inside of.</param>
-    /// <param name="isUpgraded">Whether it began as <c>Upgrade: h2c</c> (RFC 7540 §3.2).</param>
-    public Http2Session(EngineContext engine, DuplexTransport transport, ClientConnection client, ReceiveBuffer input, ExchangeScope scope, bool isUpgraded = false)
-        : base(engine, transport, client, PeerRole.Client, input, isUpgraded)
+    /// <param name="upgrade">The client's settings when it began as <c>Upgrade: h2c</c> (RFC 7540 §3.2).</param>
+    public Http2Session(EngineContext engine, DuplexTransport transport, ClientConnection client, ReceiveBuffer input, ExchangeScope scope, Http2Settings? upgrade = null)
+        : base(engine, transport, client, PeerRole.Client, input, upgrade)
     {
         (_client, _scope) = (client, scope);
         _idleSince = engine.Time.GetTimestamp();
@@ -123,9 +124,10 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     {
         var runner = RentRunner();
         var request = runner.Exchange.Request;
-        var problem = Http2HeadReader.ReadRequest(Decoder, block, request, out var contentLength);
+        var error = Heads.ReadRequest(block, request.Fields, out var line);
+        request.Load(line);
         var client = new Http2ClientStream(stream);
-        if (IsLost(problem))
+        if (IsLost(error))
         {
             ReturnRunner(runner);
             client.Release();
@@ -135,20 +137,22 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         if (!_hasRequest)
         {
             _hasRequest = true;
-            NoteFingerprint(request.PseudoFieldOrder);
+            NoteFingerprint(line.PseudoOrder);
         }
 
         FlowFault? fault = null;
-        if (problem != Http2FieldFault.None)
+        if (error.IsError)
         {
-            fault = new(CodeOf(problem), FaultStage.Request, FaultKind.Protocol, PeerRole.Client, Http2FieldFaults.Describe(problem));
+            fault = error.IsTooLarge
+                ? new("RC-HTTP-302", FaultStage.Request, FaultKind.Limit, PeerRole.Client, $"{error.Fault} ({error.Clause})")
+                : new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, $"{error.Fault} ({error.Clause})");
         }
         else
         {
-            stream.ExpectedOctets = contentLength;
+            stream.ExpectedOctets = line.ContentLength;
             if (ends && !IsEmptyAllowed(stream))
             {
-                fault = new("RC-HTTP-320", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the body is not as long as its Content-Length says");
+                fault = new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the body is not as long as its Content-Length says (RFC 9113 §8.1.1)");
             }
         }
 
@@ -157,8 +161,55 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             stream.DeliverData(default, isLast: true);
         }
 
-        Engine.Limits.ToString();
-        Start(runner, client, fault);
+        if (fault is null && line.Form == RequestTargetForm.Authority)
+        {
+            OpenTunnel(runner, client);
+        }
+        else
+        {
+            Start(runner, client, fault);
+        }
+    }
+
+    /// <summary>CONNECT: a session of its own serves what is inside, as it would on a connection of its own.</summary>
+    private void OpenTunnel(ExchangeRunner runner, Http2ClientStream client)
+    {
+        var request = runner.Exchange.Request;
+        var head = new System.Text.StringBuilder();
+        var authority = System.Text.Encoding.Latin1.GetString(request.PathOctets);
+        head.Append("CONNECT ").Append(authority).Append(" HTTP/1.1\r\nHost: ").Append(authority).Append("\r\n");
+        foreach (var (name, value) in request.Fields.ToList())
+        {
+            if (!name.Equals("host", StringComparison.OrdinalIgnoreCase))
+            {
+                head.Append(name).Append(": ").Append(value).Append("\r\n");
+            }
+        }
+
+        var received = System.Text.Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
+        ReturnRunner(runner);
+        var facts = new ClientConnection
+        {
+            Id = Engine.NextClientId(),
+            LocalEndPoint = _client.LocalEndPoint,
+            RemoteEndPoint = _client.RemoteEndPoint,
+            Listener = _client.Listener,
+            OpenedAt = Engine.Time.GetTimestamp(),
+        };
+        _client.Exchanges++;
+        _ = ServeTunnelAsync(new Http1Session(Engine, new ConnectTransport(client.AsTransport(), client, received), facts));
+    }
+
+    private async Task ServeTunnelAsync(Http1Session session)
+    {
+        try
+        {
+            await session.RunAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Engine.OnFailure?.Invoke(e);
+        }
     }
 
     private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
@@ -243,7 +294,6 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
         public void Begin(ExchangeScope scope, FlowFault? fault)
         {
-            client.Stream.OnReset = runner.OnClientReset;
             var running = runner.RunAsync(client, scope, session.Engine.Time.GetTimestamp(), fault);
             _awaiter = running.ConfigureAwait(false).GetAwaiter();
             if (_awaiter.IsCompleted)

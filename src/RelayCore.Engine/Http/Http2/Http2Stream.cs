@@ -66,7 +66,32 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     public bool IsHeadReceived { get; set; }
 
     /// <summary>Told once when the peer gives the stream up or the connection fails; may be called from any thread.</summary>
-    public Action<Exchanges.StreamResetException>? OnReset { get; set; }
+    public Action<Exchanges.StreamResetException>? OnReset { get; private set; }
+
+    /// <summary>Has somebody told of a reset; at once when it happened before.</summary>
+    public void Observe(Action<Exchanges.StreamResetException>? observer)
+    {
+        StreamFault? failure;
+        lock (_gate)
+        {
+            OnReset = observer;
+            failure = _failure;
+        }
+
+        if (failure is not null)
+        {
+            observer?.Invoke(failure.ToException());
+        }
+    }
+
+    /// <summary>Whether the input ends behind this many more octets.</summary>
+    public bool EndsBehind(int octets)
+    {
+        lock (_gate)
+        {
+            return _isInputEnded && _input.Length == octets;
+        }
+    }
 
     /// <summary>Whether everything that came in was read.</summary>
     public bool IsInputRead
@@ -182,6 +207,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     public void Fail(int id, StreamFault fault)
     {
         bool isReader;
+        Action<Exchanges.StreamResetException>? onReset;
         lock (_gate)
         {
             if (Id != id || _failure is not null)
@@ -191,9 +217,9 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
 
             Volatile.Write(ref _failure, fault);
             isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
+            onReset = OnReset;
         }
 
-        var onReset = OnReset;
         if (isReader)
         {
             _reading.SetResult(true);
