@@ -58,7 +58,7 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
 
     public override void Reset(Http2ErrorCode code)
     {
-        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"));
+        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"), isOurs: true);
         stream.Endpoint.Reset(stream, _id, code);
     }
 

@@ -144,7 +144,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         if (error.IsError)
         {
             fault = error.IsTooLarge
-                ? new("RC-HTTP-302", FaultStage.Request, FaultKind.Limit, PeerRole.Client, $"{error.Fault} ({error.Clause})")
+                ? new("RC-H2-003", FaultStage.Request, FaultKind.Limit, PeerRole.Client, $"{error.Fault} ({error.Clause})")
                 : new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, $"{error.Fault} ({error.Clause})");
         }
         else
@@ -220,7 +220,6 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _running.Add(run);
         }
 
-        _client.Exchanges++;
         run.Begin(_scope, fault);
     }
 

@@ -204,7 +204,8 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     /// <summary>The stream is over before its end. Whoever waits is told; the first failure counts.</summary>
     /// <param name="id">The stream that is meant: the object may carry another by now, then nothing happens.</param>
     /// <param name="fault">Why.</param>
-    public void Fail(int id, StreamFault fault)
+    /// <param name="isOurs">Whether we give it up ourselves, which is no news to the observer.</param>
+    public void Fail(int id, StreamFault fault, bool isOurs = false)
     {
         bool isReader;
         Action<Exchanges.StreamResetException>? onReset;
@@ -217,7 +218,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
 
             Volatile.Write(ref _failure, fault);
             isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
-            onReset = OnReset;
+            onReset = isOurs ? null : OnReset;
         }
 
         if (isReader)
