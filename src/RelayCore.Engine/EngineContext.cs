@@ -25,7 +25,7 @@ internal sealed class EngineContext
     public required Connector Connector { get; init; }
 
     /// <summary>Where exchanges get the server's side from.</summary>
-    public required IServerStreams Servers { get; init; }
+    public IServerStreams Servers { get; set; } = null!;
 
     public required LeafCertificates Leaves { get; init; }
 

@@ -1,8 +1,6 @@
 using System.Buffers;
 using System.Net.Security;
-using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
-using RelayCore.Core.Interception;
 using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Http.Http2;
 using RelayCore.Engine.Transport;
@@ -39,7 +37,7 @@ internal sealed partial class Http1Session
         }
 
         DisarmClient(); // it waits for the server's handshake now, which has time-outs of its own
-        var version = await _engine.LearnVersionAsync(_engine.Pool.For(_scope!.Origin)).ConfigureAwait(false);
+        var version = await _engine.Servers.LearnAsync(_engine.Pool.For(_scope!.Origin)).ConfigureAwait(false);
         return version == ServerVersion.Http1 ? s_http1Protocols : s_bothProtocols;
     }
 

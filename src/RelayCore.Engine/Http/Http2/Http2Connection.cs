@@ -1,6 +1,5 @@
 using RelayCore.Core.Connections;
 using RelayCore.Core.Messages;
-using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http2;

@@ -1,13 +1,11 @@
 using System.Buffers;
 using RelayCore.Core.Connections;
-using RelayCore.Core.Limits;
 using RelayCore.Core.Messages;
 using RelayCore.Engine.Listeners;
 using RelayCore.Engine.Memory;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http2;
-using RelayCore.Protocols.Http2.Hpack;
 
 namespace RelayCore.Engine.Http.Http2;
 
@@ -16,7 +14,7 @@ namespace RelayCore.Engine.Http.Http2;
 /// sends as possible. What a request or response means is its heirs' (<see cref="Http2Session"/>, <see cref="Http2Connection"/>).
 /// </summary>
 /// <remarks>
-/// Parts: this file runs the connection; <c>.Input</c> handles frames; <c>.Output</c> writes them. The read loop is one caller; streams are
+/// Parts: this file runs the connection; <c>.Input</c> handles frames; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
 /// used from others. Whatever is written, and the table of streams, is guarded by one lock, under which nobody is called.
 /// </remarks>
 internal abstract partial class Http2Endpoint : IDeadlined

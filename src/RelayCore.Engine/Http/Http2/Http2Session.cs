@@ -1,6 +1,5 @@
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
-using RelayCore.Core.Interception;
 using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
@@ -25,7 +24,8 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Run[] _sweeping = [];
     private long _idleSince;
-    private long _connectionWindow = Http2Settings.DefaultWindowSize;
+    private long _connectionWindow;
+    private string _settings = "";
     private string _priorities = "";
     private bool _hasRequest;
     private bool _isOver;
@@ -211,6 +211,52 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             Engine.OnFailure?.Invoke(e);
         }
     }
+
+    protected override void OnHead(Http2Stream stream, ReadOnlySpan<byte> block, bool ends)
+    {
+        // A client's stream begins with its head, so there is no second one.
+        Discard(block);
+        Malformed(stream, "a second head");
+    }
+
+    protected override void OnSettings(Http2SettingsRecord settings, bool isFirst)
+    {
+        if (isFirst)
+        {
+            _settings = settings.ToString();
+        }
+    }
+
+    // A client that says GOAWAY opens no more streams and waits for those it has (RFC 9113 §6.8); then it closes.
+    protected override void OnGoAway(int lastStreamId, Http2ErrorCode code)
+    {
+    }
+
+    protected override void OnConnectionWindow(int increment)
+    {
+        if (!_hasRequest)
+        {
+            _connectionWindow += increment;
+        }
+    }
+
+    protected override void OnPriority(int id, Http2Priority? priority)
+    {
+        if (!_hasRequest && priority is { } value && _priorities.Length < 256)
+        {
+            _priorities += string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"{(_priorities.Length > 0 ? "," : "")}{id}:{(value.IsExclusive ? 1 : 0)}:{value.DependsOn}:{value.Weight}");
+        }
+    }
+
+    /// <summary>What the client sent in front of its first request tells which client it is.</summary>
+    private void NoteFingerprint(string pseudoOrder) => _client.Http2 = new()
+    {
+        Settings = _settings,
+        WindowUpdate = _connectionWindow,
+        Priority = _priorities.Length > 0 ? _priorities : "0",
+        PseudoFields = pseudoOrder,
+    };
 
     private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
     {

@@ -1,5 +1,7 @@
 using System.Threading.Tasks.Sources;
+using RelayCore.Core.Faults;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http2;
@@ -40,9 +42,17 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     /// <param name="Blame">Whose doing.</param>
     /// <param name="Message">One line.</param>
     /// <param name="IsUnprocessed">Whether the request was certainly not acted on.</param>
-    internal sealed record StreamFault(Http2ErrorCode Code, PeerRole Blame, string Message, bool IsUnprocessed = false)
+    /// <param name="IsMalformed">Whether the message broke a rule, and we reset the stream for it.</param>
+    internal sealed record StreamFault(Http2ErrorCode Code, PeerRole Blame, string Message, bool IsUnprocessed = false, bool IsMalformed = false)
     {
-        public Exchanges.StreamResetException ToException() => new(Code, Blame, Message, IsUnprocessed);
+        /// <summary>For whoever waits on the stream.</summary>
+        public Exception ToException() => !IsMalformed ? ToReset()
+            : new MessageFaultException(Blame == PeerRole.Client
+                ? new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, Message)
+                : new("RC-H2-004", FaultStage.Response, FaultKind.Protocol, PeerRole.Server, Message));
+
+        /// <summary>For the observer.</summary>
+        public StreamResetException ToReset() => new(Code, Blame, Message, IsUnprocessed);
     }
 
     /// <summary>Stream identifier; 0 while unused, negative never.</summary>
@@ -66,10 +76,10 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     public bool IsHeadReceived { get; set; }
 
     /// <summary>Told once when the peer gives the stream up or the connection fails; may be called from any thread.</summary>
-    public Action<Exchanges.StreamResetException>? OnReset { get; private set; }
+    public Action<StreamResetException>? OnReset { get; private set; }
 
     /// <summary>Has somebody told of a reset; at once when it happened before.</summary>
-    public void Observe(Action<Exchanges.StreamResetException>? observer)
+    public void Observe(Action<StreamResetException>? observer)
     {
         StreamFault? failure;
         lock (_gate)
@@ -80,7 +90,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
 
         if (failure is not null)
         {
-            observer?.Invoke(failure.ToException());
+            observer?.Invoke(failure.ToReset());
         }
     }
 
@@ -208,7 +218,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     public void Fail(int id, StreamFault fault, bool isOurs = false)
     {
         bool isReader;
-        Action<Exchanges.StreamResetException>? onReset;
+        Action<StreamResetException>? onReset;
         lock (_gate)
         {
             if (Id != id || _failure is not null)
@@ -227,7 +237,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         }
 
         FailOutput();
-        onReset?.Invoke(fault.ToException());
+        onReset?.Invoke(fault.ToReset());
     }
 
     private bool TakeReader(Reader wanted)
@@ -243,7 +253,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
 
     // Reading.
 
-    /// <inheritdoc cref="Exchanges.ExchangeStream.ReadBodyAsync"/>
+    /// <inheritdoc cref="ExchangeStream.ReadBodyAsync"/>
     public ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync()
     {
         lock (_gate)
@@ -259,7 +269,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         }
     }
 
-    /// <inheritdoc cref="Exchanges.ExchangeStream.AdvanceBody"/>
+    /// <inheritdoc cref="ExchangeStream.AdvanceBody"/>
     public void AdvanceBody(int octets)
     {
         if (octets == 0)
@@ -277,7 +287,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         _endpoint.Consumed(this, octets, isOpen);
     }
 
-    /// <inheritdoc cref="Exchanges.ServerStream.ReadHeadAsync"/>
+    /// <inheritdoc cref="ServerStream.ReadHeadAsync"/>
     public ValueTask<ResponseHead> ReadHeadAsync()
     {
         lock (_gate)
