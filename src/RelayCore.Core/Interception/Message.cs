@@ -64,11 +64,8 @@ public sealed class Message
     /// <summary>Content as it will leave, decoded (inflated, unmasked); for an event the data field, empty for a close.</summary>
     public ReadOnlyMemory<byte> Content { get; private set; }
 
-    /// <summary>Content as received, decoded; the same memory as <see cref="Content"/> until somebody replaces it.</summary>
-    public ReadOnlyMemory<byte> Received { get; private set; }
-
-    /// <summary>Type as received.</summary>
-    public MessageType ReceivedType { get; private set; }
+    /// <summary>Everything as received; its content is the same memory as <see cref="Content"/> until somebody replaces that.</summary>
+    public SavedMessage AsReceived { get; private set; }
 
     /// <summary>Whether it was compressed as received: permessage-deflate, or the flag of gRPC.</summary>
     public bool IsCompressed { get; private set; }
@@ -177,9 +174,10 @@ public sealed class Message
     public void Load(
         MessageProtocol protocol, MessageType type, PeerRole sender, ReadOnlyMemory<byte> content, bool isCompressed = false, bool isInjected = false)
     {
-        (Protocol, Type, ReceivedType, Sender, Content, Received) = (protocol, type, type, sender, content, content);
+        (Protocol, Type, Sender, Content) = (protocol, type, sender, content);
         (EventId, EventName, RetryMilliseconds, CloseCode, CloseReason) = (null, null, null, 0, "");
         (IsCompressed, IsInjected, IsDropped, IsChanged) = (isCompressed, isInjected, false, false);
+        AsReceived = Save();
     }
 
     /// <summary>Sets the fields of an event as received; for sessions, after the message is loaded.</summary>
@@ -187,6 +185,7 @@ public sealed class Message
     {
         (EventId, EventName, RetryMilliseconds) = (id, name, retryMilliseconds);
         IsChanged = false;
+        AsReceived = Save();
     }
 
     /// <summary>Sets code and reason of a close as received; for sessions, after the message is loaded.</summary>
@@ -194,6 +193,7 @@ public sealed class Message
     {
         (CloseCode, CloseReason) = (code, reason);
         IsChanged = false;
+        AsReceived = Save();
     }
 
     /// <summary>Sets an injected message; for sessions.</summary>

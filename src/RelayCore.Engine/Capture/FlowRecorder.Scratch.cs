@@ -51,7 +51,8 @@ public sealed partial class FlowRecorder
                 var entry = MakeEntry(hasFault: false);
                 entry.Flags |= FlowEntry.IsRunning;
                 var length = _length + SectionHeader.Octets + writer.Position;
-                return new(entry, octets.AsMemory(0, length), FactsOf(_client!), _server is null ? [] : FactsOf(_server), blocks);
+                return new(
+                    entry, octets.AsMemory(0, length), FactsOf(_client!), _server is null ? [] : FactsOf(_server), blocks, blocks?.Messages?.Pin());
             }
         }
     }
@@ -371,6 +372,28 @@ public sealed partial class FlowRecorder
                 writer.Number((ulong)body.Captured);
                 writer.Number((ulong)body.Prefix);
             }
+        }
+
+        var extras = (_messages > 0 ? FlowFacts.HasMessages : 0) | (_clientStream + _serverStream > 0 ? FlowFacts.HasStreams : 0)
+            | (_closeCode != 0 ? FlowFacts.HasClose : 0);
+        writer.Octet((byte)extras);
+        if (_messages > 0)
+        {
+            writer.Number((ulong)_messages);
+            writer.Number((ulong)_firstMessage);
+        }
+
+        if (_clientStream + _serverStream > 0)
+        {
+            writer.Number((ulong)_clientStream);
+            writer.Number((ulong)_serverStream);
+        }
+
+        if (_closeCode != 0)
+        {
+            writer.OptionalNumber(_closedBy is { } by ? (int)by : -1);
+            writer.Number((ulong)_closeCode);
+            writer.Text(_closeReason);
         }
     }
 }

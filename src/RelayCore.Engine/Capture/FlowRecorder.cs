@@ -51,11 +51,6 @@ public sealed partial class FlowRecorder
     private ushort _status;
     private byte _informational;
     private int _exchange;
-    private int _clientStream;
-    private int _serverStream;
-    private PeerRole? _closedBy;
-    private int _closeCode;
-    private string _closeReason = "";
 
     internal FlowRecorder(FlowStore store) => _store = store;
 
@@ -90,7 +85,7 @@ public sealed partial class FlowRecorder
             _scratch = BufferPool.Rent(InitialScratch);
             (_length, _openBody) = (0, -1);
             (_clientStream, _serverStream, _closedBy, _closeCode, _closeReason) = (0, 0, null, 0, "");
-            (_messages, _messageMutations) = (0, 0);
+            (_messages, _firstMessage, _inlineMessages, _messageMutations, _announced) = (0, 1, 0, 0, false);
             Volatile.Write(ref _active, true);
         }
 

@@ -66,6 +66,20 @@ public readonly ref struct MessageDetails
     /// <summary>Reason of a close.</summary>
     public ReadOnlySpan<byte> CloseReason { get; init; }
 
+    /// <summary>Fields as they were recorded.</summary>
+    internal static MessageDetails Read(
+        ReadOnlySpan<byte> id, bool hasId, ReadOnlySpan<byte> name, bool hasName, long? retry, int closeCode, ReadOnlySpan<byte> closeReason) =>
+        new()
+        {
+            EventId = id,
+            EventName = name,
+            HasEventId = hasId, // after the texts, which say that they are there
+            HasEventName = hasName,
+            RetryMilliseconds = retry,
+            CloseCode = closeCode,
+            CloseReason = closeReason,
+        };
+
     /// <summary>Octets of the whole decoded content, when not all of it is given; <see langword="null"/> for as many as given.</summary>
     public long? ContentOctets { get; init; }
 }
