@@ -49,7 +49,7 @@ internal sealed partial class Http1Session
         _interceptors = pipeline.For(host);
         (_interceptorsFor, _lastPipeline, _lastPool, _lastAuthority) = (null, null, null, []);
         _recorder.Tunnel(host, port);
-        if (IsOwnListener(new(false, host, port)))
+        if (IsOwnListener(_engine, new(false, host, port)))
         {
             return await RefuseAsync(new("RC-LOOP-001", FaultStage.Request, FaultKind.Policy, PeerRole.Client,
                 $"{Origin.Format(host, port)} is this proxy's own listener"), Next.Linger).ConfigureAwait(false);

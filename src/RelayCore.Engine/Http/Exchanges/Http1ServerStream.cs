@@ -1,9 +1,7 @@
 using System.Runtime.CompilerServices;
 using RelayCore.Core.Connections;
-using RelayCore.Core.Faults;
 using RelayCore.Core.Limits;
 using RelayCore.Core.Messages;
-using RelayCore.Engine.Memory;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
@@ -100,7 +98,7 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
         }
 
         var error = _body.Decode(ref channel.Input);
-        return error.IsError ? throw new MessageFaultException(Faults.MalformedResponse(error, channel.Input.Span))
+        return error.IsError ? throw new MessageFaultException(Http1Session.MalformedResponse(error, channel.Input.Span))
             : _body.Ready > 0 || _body.IsRead ? new(channel.Input.Memory[.._body.Ready])
             : ReceiveBodyAsync();
     }
@@ -167,7 +165,7 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
                 _head.Load(line);
                 var problem = Http1Framing.OfResponse(
                     _head.Fields, line.Status, line.MinorVersion, _method.Span, Http1Repairs.Response, out var framing, ref _repairs);
-                error = problem == Http1Fault.None ? default : new(problem, Faults.OffsetOf(problem, _head.Fields));
+                error = problem == Http1Fault.None ? default : new(problem, Http1Session.OffsetOf(problem, _head.Fields));
                 channel.Input.Consume(problem == Http1Fault.None ? length : 0);
                 _isFinal = line.Status is 101 or >= 200;
                 if (_isFinal && problem == Http1Fault.None)
@@ -182,7 +180,7 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
 
         if (error.IsError)
         {
-            throw new MessageFaultException(Faults.MalformedResponse(error, channel.Input.Span));
+            throw new MessageFaultException(Http1Session.MalformedResponse(error, channel.Input.Span));
         }
 
         if (_head.Status == 101)
@@ -207,7 +205,7 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
             var error = _body.Decode(ref channel.Input);
             if (error.IsError)
             {
-                throw new MessageFaultException(Faults.MalformedResponse(error, channel.Input.Span));
+                throw new MessageFaultException(Http1Session.MalformedResponse(error, channel.Input.Span));
             }
 
             if (_body.Ready > 0 || _body.IsRead)

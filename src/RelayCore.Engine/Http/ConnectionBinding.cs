@@ -1,7 +1,7 @@
 using System.Text;
 using RelayCore.Protocols.Fields;
 
-namespace RelayCore.Engine.Http.Exchanges;
+namespace RelayCore.Engine.Http;
 
 /// <summary>NTLM and Negotiate authenticate the connection instead of the request; sharing it would share the identity.</summary>
 internal static class ConnectionBinding
