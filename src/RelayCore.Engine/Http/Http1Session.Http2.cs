@@ -54,7 +54,16 @@ internal sealed partial class Http1Session
                 return match == OperationStatus.Done;
             }
 
-            var received = await _client.ReceiveAsync(_input.Room(HeadBufferOctets)).ConfigureAwait(false);
+            int received;
+            try
+            {
+                received = await _client.ReceiveAsync(_input.Room(HeadBufferOctets)).ConfigureAwait(false);
+            }
+            catch (Exception e) when (DuplexTransport.IsFailure(e))
+            {
+                return false; // whoever reads on meets the failure again, and records it
+            }
+
             if (received == 0)
             {
                 return false;
@@ -92,8 +101,8 @@ internal sealed partial class Http1Session
         };
         var goAway = new byte[Http2FrameWriter.GoAwayOctets];
         Http2FrameWriter.WriteGoAway(goAway, 0, Http2ErrorCode.ProtocolError, default);
-        await SendToClientAsync(goAway).ConfigureAwait(false);
         await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);
+        await SendToClientAsync(goAway).ConfigureAwait(false);
         return Next.Linger;
     }
 
