@@ -51,7 +51,7 @@ public static class HeadTranslation
 
     /// <summary>Writes a request for an HTTP/1.1 server.</summary>
     /// <param name="request">The request; not an extended CONNECT, which HTTP/1.1 spells as an upgrade.</param>
-    /// <param name="destination">At least <see cref="Http1Bound"/>.</param>
+    /// <param name="destination">At least <see cref="Http1Bound(RequestHead)"/>.</param>
     /// <param name="hopByHop">Of the request; default for one that came by HTTP/2.</param>
     /// <param name="options">What to say about the connection; TE: trailers is added when the request says so.</param>
     /// <param name="isChunked">Whether the body follows chunked.</param>
