@@ -130,6 +130,7 @@ internal sealed partial class ExchangeRunner
         }
 
         await SendHeadAsync(head, length, isLast: false).ConfigureAwait(false);
+        await DeliverAsync(_client.FlushAsync()).ConfigureAwait(false);
         await RelayBodyAsync(server, reading).ConfigureAwait(false);
     }
 

@@ -53,9 +53,9 @@ internal sealed partial class ExchangeRunner
         }
 
         var isAbsolute = request.TargetForm == RequestTargetForm.Absolute;
-        var isSecure = isAbsolute && Http2Heads.IsSecure(request);
+        var isSecure = Http2Heads.IsSecure(request);
         var host = request.Fields.IndexOf(KnownField.Host);
-        var authority = Http2Heads.TryAuthority(request, out var named) ? named : host >= 0 ? request.Fields.Value(host) : default;
+        var authority = request.AuthorityOctets is { IsEmpty: false } named ? named : host >= 0 ? request.Fields.Value(host) : default;
         if (authority.IsEmpty)
         {
             return new("RC-HTTP-305", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the request names no host");
@@ -94,9 +94,9 @@ internal sealed partial class ExchangeRunner
     private bool NamesAnother(Origin origin)
     {
         var request = Exchange.Request;
-        if (Http2Heads.TryAuthority(request, out var authority))
+        if (!request.AuthorityOctets.IsEmpty)
         {
-            return !Http1Session.NamesOrigin(authority, origin);
+            return !Http1Session.NamesOrigin(request.AuthorityOctets, origin);
         }
 
         var host = request.Fields.IndexOf(KnownField.Host);

@@ -27,6 +27,7 @@ internal sealed partial class ExchangeRunner
         }
 
         await SendHeadAsync(HeadOfSwitch(head), 0, isLast: false).ConfigureAwait(false);
+        await DeliverAsync(_client.FlushAsync()).ConfigureAwait(false);
         _recorder.Mark(FlowMarks.Upgraded);
         var parent = Exchange.Id;
         await EndFlowAsync(CloseReason.Completed, null).ConfigureAwait(false);

@@ -50,6 +50,9 @@ internal abstract class ExchangeStream
     /// <summary>Drops octets at the front of the incoming body; that lets the peer send more.</summary>
     public abstract void AdvanceBody(int octets);
 
+    /// <summary>Sends a head that waits for the first piece of its body, because there is none yet.</summary>
+    public virtual ValueTask FlushAsync() => default;
+
     /// <summary>Sends a piece of the body; returns when it may be followed by more: its octets are not needed afterwards.</summary>
     /// <param name="octets">Data; may be empty when <paramref name="isLast"/>.</param>
     /// <param name="isLast">Whether the message ends with it, without trailers.</param>
@@ -72,7 +75,7 @@ internal abstract class ClientStream : ExchangeStream
     /// <summary>Sends an interim response (1xx).</summary>
     public abstract ValueTask SendInterimAsync(ResponseHead head);
 
-    /// <summary>Sends the final head.</summary>
+    /// <summary>Sends the final head. Unless <paramref name="isLast"/> it may wait for the first piece of the body, or for <see cref="ExchangeStream.FlushAsync"/>.</summary>
     /// <param name="head">As the interceptors left it, from whichever version; hop-by-hop fields and framing are this method's.</param>
     /// <param name="bodyLength">Octets of the body when known, 0 for none, -1 when not known.</param>
     /// <param name="isLast">Whether nothing follows: no body, no trailers.</param>
@@ -100,14 +103,11 @@ internal abstract class ServerStream : ExchangeStream
     /// <summary>Repairs made to the head <see cref="ReadHeadAsync"/> gave last; none with HTTP/2.</summary>
     public virtual Http1Repairs Repairs => Http1Repairs.None;
 
-    /// <summary>Sends the request head. Unless <paramref name="isLast"/> it may wait for the first piece of the body, or for <see cref="FlushAsync"/>.</summary>
+    /// <summary>Sends the request head. Unless <paramref name="isLast"/> it may wait for the first piece of the body, or for <see cref="ExchangeStream.FlushAsync"/>.</summary>
     /// <param name="head">As the interceptors left it, from whichever version; hop-by-hop fields, framing and target form are this method's.</param>
     /// <param name="bodyLength">Octets of the body when known, 0 for none, -1 when not known.</param>
     /// <param name="isLast">Whether nothing follows.</param>
     public abstract ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast);
-
-    /// <summary>Sends what waits for company: the body is not there yet.</summary>
-    public virtual ValueTask FlushAsync() => default;
 
     /// <summary>The next head: interim ones, then the final one. The object is the stream's until the next call.</summary>
     public abstract ValueTask<ResponseHead> ReadHeadAsync();

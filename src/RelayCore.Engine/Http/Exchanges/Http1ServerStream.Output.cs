@@ -3,24 +3,20 @@ using System.Security.Cryptography;
 using System.Text;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Messages;
-using RelayCore.Engine.Memory;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Engine.Http.Exchanges;
 
 internal sealed partial class Http1ServerStream
 {
     private const int KeyOctets = 24; // base64 of 16 octets (RFC 6455 §4.1)
-    private const int CopiedOctets = 16 * 1024;
 
     private readonly byte[] _key = new byte[KeyOctets];
-    private byte[]? _output;
-    private int _held;
+    private readonly Http1Output _output = new();
     private ReadOnlyMemory<byte> _method;
-    private long _unsent;
-    private bool _isChunked;
     private bool _isBound;
     private Switch _switch;
 
@@ -37,161 +33,38 @@ internal sealed partial class Http1ServerStream
         WebSocket,
     }
 
-    private bool IsOutputComplete { get; set; }
-
     /// <inheritdoc/>
     public override ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast)
     {
-        _held = WriteHead(head, bodyLength, isLast);
+        WriteHead(head, bodyLength, isLast);
         _isBound = ConnectionBinding.IsIn(head.Fields, "Authorization"u8);
-        IsOutputComplete = isLast;
-        return isLast ? FlushAsync() : default;
+        return isLast ? _output.EndAsync() : default;
     }
 
     /// <inheritdoc/>
-    public override ValueTask FlushAsync()
-    {
-        if (_held == 0)
-        {
-            return default;
-        }
-
-        var octets = _output.AsMemory(0, _held);
-        _held = 0;
-        return SendAsync(octets);
-    }
+    public override ValueTask FlushAsync() => _output.FlushAsync();
 
     /// <inheritdoc/>
-    public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast)
-    {
-        if (!_isChunked)
-        {
-            // A body longer than its length would become the next request, a shorter one would swallow it.
-            _unsent -= octets.Length;
-            if (_unsent < 0 || (isLast && _unsent != 0))
-            {
-                throw new InvalidOperationException("The body is not as long as its head says.");
-            }
-        }
-
-        IsOutputComplete = isLast;
-        if (_held == 0 && !_isChunked)
-        {
-            return octets.IsEmpty ? default : SendAsync(octets);
-        }
-
-        if (octets.Length > CopiedOctets)
-        {
-            return SendLargeAsync(octets, isLast);
-        }
-
-        Append(octets.Span, isLast);
-        return FlushAsync();
-    }
+    public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) => _output.SendBodyAsync(octets, isLast);
 
     /// <inheritdoc/>
-    public override ValueTask SendTrailersAsync(FieldSection trailers)
-    {
-        IsOutputComplete = true;
-        if (!_isChunked)
-        {
-            return FlushAsync(); // HTTP/1 has a place for trailers behind chunks only; the runner asks for them when there are some
-        }
+    public override ValueTask SendTrailersAsync(FieldSection trailers) => _output.SendTrailersAsync(trailers);
 
-        var bound = trailers.WrittenBound + Http1HeadWriter.Overhead + 8;
-        Reserve(bound);
-        "0\r\n"u8.CopyTo(_output.AsSpan(_held));
-        _held += 3;
-        _held += Http1HeadWriter.WriteFields(_output.AsSpan(_held), trailers, default, ConnectionOptions.None);
-        return FlushAsync();
+    private void OpenOutput()
+    {
+        (_method, _isBound, _switch) = (default, false, Switch.None);
+        _output.Begin(channel.Transport, channel.Facts);
     }
 
-    private void OpenOutput() => (_held, _method, _unsent, _isChunked, _isBound, _switch, IsOutputComplete) = (0, default, 0, false, false, Switch.None, false);
-
-    private void ReleaseOutput()
-    {
-        if (_output is not null)
-        {
-            BufferPool.Return(_output);
-            _output = null;
-        }
-
-        _held = 0;
-    }
-
-    private ValueTask SendAsync(ReadOnlyMemory<byte> octets)
-    {
-        channel.Facts.OctetsSent += octets.Length;
-        return channel.Transport.SendAsync(octets);
-    }
-
-    private async ValueTask SendLargeAsync(ReadOnlyMemory<byte> octets, bool isLast)
-    {
-        if (_isChunked)
-        {
-            Reserve(32);
-            _held += Http1HeadWriter.WriteChunkSize(_output.AsSpan(_held), octets.Length);
-        }
-
-        await FlushAsync().ConfigureAwait(false);
-        await SendAsync(octets).ConfigureAwait(false);
-        if (_isChunked)
-        {
-            Reserve(8);
-            var end = isLast ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
-            end.CopyTo(_output.AsSpan(_held));
-            _held += end.Length;
-            await FlushAsync().ConfigureAwait(false);
-        }
-    }
-
-    private void Append(ReadOnlySpan<byte> octets, bool isLast)
-    {
-        Reserve(octets.Length + 32);
-        var output = _output.AsSpan();
-        if (_isChunked && octets.Length > 0)
-        {
-            _held += Http1HeadWriter.WriteChunkSize(output[_held..], octets.Length);
-        }
-
-        octets.CopyTo(output[_held..]);
-        _held += octets.Length;
-        if (_isChunked)
-        {
-            var end = octets.Length == 0 ? (isLast ? "0\r\n\r\n"u8 : default) : isLast ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
-            end.CopyTo(output[_held..]);
-            _held += end.Length;
-        }
-    }
-
-    /// <summary>Makes room behind what is held.</summary>
-    private void Reserve(int octets)
-    {
-        if (_output is not null && _output.Length - _held >= octets)
-        {
-            return;
-        }
-
-        var larger = BufferPool.Rent(_held + octets);
-        if (_output is not null)
-        {
-            _output.AsSpan(0, _held).CopyTo(larger);
-            BufferPool.Return(_output);
-        }
-
-        _output = larger;
-    }
-
-    private int WriteHead(RequestHead head, long bodyLength, bool isLast)
+    private void WriteHead(RequestHead head, long bodyLength, bool isLast)
     {
         var isWebSocket = Http2Heads.IsWebSocket(head);
-        var hop = HopByHop.Read(head.Fields);
+        var hop = Http2Heads.HopByHopOf(head);
         var authority = Http2Heads.Authority(head);
         var absolute = channel.IsToProxy && head.TargetForm != RequestTargetForm.Authority;
         var path = head.PathOctets;
-        Reserve(head.Fields.WrittenBound + head.MethodOctets.Length + path.Length + (2 * authority.Length) + (channel.ProxyAuthorization?.Length ?? 0)
-            + Http1HeadWriter.Overhead + 512 + (isLast ? 0 : 2048));
-        var output = _output.AsSpan();
+        var output = _output.Room(head.Fields.WrittenBound + head.MethodOctets.Length + path.Length + (2 * authority.Length)
+            + (channel.ProxyAuthorization?.Length ?? 0) + Http1HeadWriter.Overhead + 512 + (isLast ? 0 : 2048));
         ReadOnlySpan<byte> method = isWebSocket ? "GET"u8 : head.MethodOctets;
         _method = KnownMethod(method);
 
@@ -212,7 +85,7 @@ internal sealed partial class Http1ServerStream
         _switch = isWebSocket ? Switch.WebSocket : hop.Upgrade && head.Fields.IndexOf(KnownField.Upgrade) >= 0 ? Switch.Upgrade : Switch.None;
         at += WriteConnection(output[at..], head, isWebSocket);
         "\r\n"u8.CopyTo(output[at..]);
-        return at + 2;
+        _output.Wrote(at + 2);
     }
 
     private int WriteFields(Span<byte> output, RequestHead head, in HopByHop hop, long bodyLength, bool isWebSocket)
@@ -229,7 +102,7 @@ internal sealed partial class Http1ServerStream
             }
 
             hasLength |= known == KnownField.ContentLength;
-            if (Http2Heads.IsCookie(fields, i))
+            if (known == KnownField.Cookie)
             {
                 // HTTP/2 may send a cookie-pair a line; HTTP/1 knows one line only (RFC 9113 §8.2.3).
                 at += hasCookie ? 0 : Http2Heads.WriteCookies(output[at..], fields, i);
@@ -240,9 +113,9 @@ internal sealed partial class Http1ServerStream
             at += Http1HeadWriter.WriteLine(output[at..], fields.Name(i), fields.Value(i));
         }
 
-        _isChunked = bodyLength < 0 && !isWebSocket && !head.MethodOctets.SequenceEqual("CONNECT"u8);
-        _unsent = Math.Max(0, bodyLength);
-        if (_isChunked)
+        var isChunked = bodyLength < 0 && !isWebSocket && !head.MethodOctets.SequenceEqual("CONNECT"u8);
+        _output.Frame(isChunked, Math.Max(0, bodyLength));
+        if (isChunked)
         {
             at += Http1HeadWriter.WriteLine(output[at..], "Transfer-Encoding"u8, "chunked"u8);
         }
@@ -275,7 +148,7 @@ internal sealed partial class Http1ServerStream
             at += head.Fields.Known(i) == KnownField.Upgrade ? Http1HeadWriter.WriteLine(output[at..], "Upgrade"u8, head.Fields.Value(i)) : 0;
         }
 
-        var acceptsTrailers = Http2Heads.AcceptsTrailers(head.Fields);
+        var acceptsTrailers = Http2HeadWriter.AcceptsTrailers(head.Fields);
         at += acceptsTrailers ? Http1HeadWriter.WriteLine(output[at..], "TE"u8, "trailers"u8) : 0;
         return (_switch == Switch.Upgrade, acceptsTrailers) switch
         {

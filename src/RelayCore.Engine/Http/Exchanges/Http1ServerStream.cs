@@ -126,11 +126,11 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
     /// <inheritdoc/>
     public override void Release()
     {
-        ReleaseOutput();
+        _output.Release();
 
         // Octets behind a response that has no body are most often a body after all: they must not become the next answer.
         channel.IsSuspect = _body.Framing.Kind == BodyFramingKind.None;
-        if (!_isDetached && _isFinal && _keepsAlive && _body.IsRead && channel.Input.Length == 0 && IsOutputComplete && Volatile.Read(ref _isReset) == 0
+        if (!_isDetached && _isFinal && _keepsAlive && _body.IsRead && channel.Input.Length == 0 && _output.IsComplete && Volatile.Read(ref _isReset) == 0
             && !(channel.IsSuspect && channel.Transport.HasInput))
         {
             // Once authenticated it stays so: requests that follow need not show it.

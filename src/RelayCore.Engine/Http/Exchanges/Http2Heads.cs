@@ -10,47 +10,29 @@ namespace RelayCore.Engine.Http.Exchanges;
 internal static class Http2Heads
 {
     /// <summary>Whether it is an extended CONNECT for a WebSocket (RFC 8441 §4).</summary>
-    public static bool IsWebSocket(RequestHead head) => false;
+    public static bool IsWebSocket(RequestHead head) => head.ProtocolOctets is { IsEmpty: false } protocol && Ascii.EqualsIgnoreCase(protocol, "websocket"u8);
 
-    /// <summary>Whether an absolute target names https.</summary>
-    public static bool IsSecure(RequestHead head) => TryTarget(head, out _, out var parts) && parts.IsSecure;
-
-    /// <summary>The authority that stands for Host: what the client named in the target, or that of the origin.</summary>
-    public static ReadOnlySpan<byte> Authority(RequestHead head) =>
-        TryAuthority(head, out var authority) ? authority : Encoding.ASCII.GetBytes(head.Origin.Authority);
-
-    /// <summary>The authority the client named in the target.</summary>
-    public static bool TryAuthority(RequestHead head, out ReadOnlySpan<byte> authority)
+    /// <summary>
+    /// The authority that stands for Host: what the client named, unless an interceptor wrote another Host, or that of the origin. A redirect alone
+    /// changes only where the request is sent.
+    /// </summary>
+    public static ReadOnlySpan<byte> Authority(RequestHead head)
     {
-        if (TryTarget(head, out var target, out var parts))
-        {
-            authority = target.Slice(parts.AuthorityStart, parts.AuthorityLength);
-            return true;
-        }
-
-        authority = default;
-        return false;
+        var host = head.Fields.IndexOf(KnownField.Host);
+        return host >= 0 && (head.AuthorityOctets.IsEmpty || !head.Fields.IsUntouched(host)) ? head.Fields.Value(host)
+            : head.AuthorityOctets is { IsEmpty: false } named ? named
+            : Encoding.ASCII.GetBytes(head.Origin.Authority);
     }
 
-    private static bool TryTarget(RequestHead head, out ReadOnlySpan<byte> target, out RequestTarget parts)
+    /// <summary>Whether the head came by HTTP/2 with :scheme https.</summary>
+    public static bool IsSecure(RequestHead head)
     {
-        target = default;
-        parts = default;
-        var received = head.Fields.Received;
-        var space = received.IndexOf((byte)' ');
-        if (space <= 0 || head.TargetForm != RequestTargetForm.Absolute)
-        {
-            return false;
-        }
-
-        target = received[(space + 1)..];
-        target = target[..Math.Max(0, target.IndexOf((byte)' '))];
-        return RequestTarget.TryRead(target, received[..space], out parts);
+        var line = head.Fields.Received;
+        return head.MajorVersion == 2 && line[(line.IndexOf((byte)' ') + 1)..].StartsWith("https:"u8);
     }
 
-    /// <summary>Whether a line is a Cookie.</summary>
-    public static bool IsCookie(FieldSection fields, int index) =>
-        fields.Name(index) is { Length: 6 } name && (name[0] | 0x20) == 'c' && Ascii.EqualsIgnoreCase(name, "cookie"u8);
+    /// <summary>What the Connection field of a head says; HTTP/2 has none.</summary>
+    public static HopByHop HopByHopOf(RequestHead head) => head.MajorVersion == 2 ? default : HopByHop.Read(head.Fields);
 
     /// <summary>Writes every Cookie line as one, joined by "; " (RFC 9113 §8.2.3).</summary>
     /// <param name="output">Has room for all lines.</param>
@@ -62,7 +44,7 @@ internal static class Http2Heads
         var at = Http1HeadWriter.WriteLine(output, fields.Name(first), fields.Value(first)) - 2;
         for (var i = first + 1; i < fields.Count; i++)
         {
-            if (IsCookie(fields, i))
+            if (fields.Known(i) == KnownField.Cookie)
             {
                 "; "u8.CopyTo(output[at..]);
                 fields.Value(i).CopyTo(output[(at + 2)..]);
@@ -73,9 +55,6 @@ internal static class Http2Heads
         "\r\n"u8.CopyTo(output[at..]);
         return at + 2;
     }
-
-    /// <summary>Whether the request takes trailers (RFC 9110 §6.5.1).</summary>
-    public static bool AcceptsTrailers(FieldSection fields) => Http1Session.AcceptsTrailers(fields);
 
     /// <summary>Whether Sec-WebSocket-Accept belongs to a key (RFC 6455 §4.2.2).</summary>
     public static bool IsAccepted(FieldSection fields, ReadOnlySpan<byte> key)

@@ -60,7 +60,7 @@ internal static class SentHead
         var hop = HopByHop.Read(fields);
         for (var i = 0; i < fields.Count; i++)
         {
-            if ((hop.Covers(fields, i) && fields.Known(i) != KnownField.ProxyAuthenticate) || (isHttp2 && fields.Known(i) == KnownField.TransferEncoding))
+            if (hop.Covers(fields, i) || (isHttp2 && fields.Known(i) == KnownField.TransferEncoding))
             {
                 continue;
             }
