@@ -3,7 +3,9 @@ using RelayCore.Core.Limits;
 using RelayCore.Core.Messages;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Listeners;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Upstream;
 
@@ -22,11 +24,17 @@ internal sealed class EngineContext
 
     public required Connector Connector { get; init; }
 
+    /// <summary>Where exchanges get the server's side from.</summary>
+    public IServerStreams Servers { get; set; } = null!;
+
     public required LeafCertificates Leaves { get; init; }
 
     public required DeadlineSweeper Sweeper { get; init; }
 
     public required IContentCodings Codings { get; init; }
+
+    /// <summary>Running sessions of messages.</summary>
+    public MessageSessions MessageSessions { get; } = new();
 
     /// <summary>The interceptors; swapped whole, an exchange keeps what it began with.</summary>
     public required InterceptorPipeline Pipeline { get; set; }
@@ -41,6 +49,14 @@ internal sealed class EngineContext
     public required CancellationToken Stopping { get; init; }
 
     public EngineLimits Limits => Options.Limits;
+
+    /// <summary>Told of a defect of the program that ended a session or an exchange.</summary>
+    public Action<Exception>? OnFailure { get; set; }
+
+    /// <summary>A number for a client connection, tunnels in streams included.</summary>
+    public long NextClientId() => Interlocked.Increment(ref _lastClient);
+
+    private long _lastClient;
 }
 
 /// <summary>Addresses of this proxy itself.</summary>

@@ -50,6 +50,7 @@ public sealed class RelayCoreHost : IAsyncDisposable
         Events = new(Flows, time);
         _store.Listener = Events;
         _engine = new(engine, _store, new LeafCertificates(authority, leafKey, time), codings, time) { OnInternalFailure = options.OnInternalFailure };
+        Messages = new(_store, _engine.MessageSessions);
         _watchdog = new(time, stuck =>
         {
             Events.Publish("io-thread-stuck", Encoding.ASCII.GetBytes($$"""{"milliseconds":{{(long)stuck.TotalMilliseconds}}}"""));
@@ -66,6 +67,9 @@ public sealed class RelayCoreHost : IAsyncDisposable
 
     /// <summary>Captured flows: lists, single flows, bodies.</summary>
     public FlowService Flows { get; }
+
+    /// <summary>Saying something in running sessions of messages.</summary>
+    public MessageService Messages { get; }
 
     /// <summary>What happens, as it happens.</summary>
     public EventLog Events { get; }

@@ -73,7 +73,7 @@ public sealed class ApiFixture : IAsyncLifetime
         using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, Origin.Url(path)) { Content = body };
         (await Browser.SendAsync(request)).Dispose();
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        await foreach (var item in Host.Events.ReadAsync(after, summaries: true, patience.Token))
+        await foreach (var item in Host.Events.ReadAsync(after, summaries: true, cancellationToken: patience.Token))
         {
             if (item.Name != "flow-summary")
             {

@@ -19,7 +19,8 @@ internal sealed class EventEndpoint(EventLog events, StatusEndpoints status, Tim
     public async Task StreamAsync(HttpContext context)
     {
         var after = After(context.Request);
-        var summaries = new Parameters(context.Request.Query).Choice("flow", "full", "summary") == 1;
+        var query = new Parameters(context.Request.Query);
+        var (summaries, messages) = (query.Choice("flow", "full", "summary") == 1, query.Flag("messages") ?? true);
         context.Response.ContentType = "text/event-stream";
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         if (HttpMethods.IsHead(context.Request.Method))
@@ -33,7 +34,7 @@ internal sealed class EventEndpoint(EventLog events, StatusEndpoints status, Tim
         await output.FlushAsync(ended.Token);
         try
         {
-            await CopyAsync(output, after ?? events.LastNumber, summaries, ended.Token);
+            await CopyAsync(output, after ?? events.LastNumber, summaries, messages, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -41,10 +42,10 @@ internal sealed class EventEndpoint(EventLog events, StatusEndpoints status, Tim
         }
     }
 
-    private async Task CopyAsync(PipeWriter output, long after, bool summaries, CancellationToken cancellationToken)
+    private async Task CopyAsync(PipeWriter output, long after, bool summaries, bool messages, CancellationToken cancellationToken)
     {
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await using var log = events.ReadAsync(after, summaries, reading.Token).GetAsyncEnumerator(reading.Token);
+        await using var log = events.ReadAsync(after, summaries, messages, reading.Token).GetAsyncEnumerator(reading.Token);
         while (true)
         {
             var next = log.MoveNextAsync();

@@ -30,7 +30,7 @@ internal sealed class FlowLines : IAsyncDisposable
         var (style, ended) = (new Style(environment.HasColor), new EndedFlows());
         try
         {
-            await foreach (var item in host.Events.ReadAsync(host.Events.LastNumber, summaries: true, cancellationToken))
+            await foreach (var item in host.Events.ReadAsync(host.Events.LastNumber, summaries: true, cancellationToken: cancellationToken))
             {
                 if (item.Name == "lagged")
                 {

@@ -45,10 +45,31 @@ public sealed record TlsFacts
     public string? PeerFingerprint { get; init; }
 }
 
+/// <summary>How a peer opened its HTTP/2 connection, which tells clients apart; immutable.</summary>
+public sealed record Http2Facts
+{
+    /// <summary>Its first SETTINGS in the order it sent them, <c>id:value</c> joined by <c>;</c>, e.g. <c>1:65536;4:6291456</c>; empty for none.</summary>
+    public string Settings { get; init; } = "";
+
+    /// <summary>Increment of the WINDOW_UPDATE for the connection before its first request, in octets; 0 for none.</summary>
+    public long WindowUpdate { get; init; }
+
+    /// <summary>PRIORITY frames before its first request, <c>stream:exclusive:depends-on:weight</c> joined by <c>,</c>; <c>0</c> for none.</summary>
+    public string Priority { get; init; } = "0";
+
+    /// <summary>Order of the pseudo-fields of its first request, their first letters joined by <c>,</c>, e.g. <c>m,a,s,p</c>; empty when there was none.</summary>
+    public string PseudoFields { get; init; } = "";
+
+    /// <summary>All four, joined by <c>|</c>; a missing window update is written <c>00</c>.</summary>
+    public string Fingerprint => string.Create(
+        System.Globalization.CultureInfo.InvariantCulture, $"{Settings}|{(WindowUpdate == 0 ? "00" : WindowUpdate)}|{Priority}|{PseudoFields}");
+}
+
 /// <summary>Facts of one transport connection. Written by its session, read by the capture when a flow is stored.</summary>
 public abstract class ConnectionFacts
 {
     private TlsFacts? _tls;
+    private Http2Facts? _http2;
 
     /// <summary>Number, unique within the process and ascending; from 1.</summary>
     public required long Id { get; init; }
@@ -69,6 +90,17 @@ public abstract class ConnectionFacts
         set
         {
             _tls = value;
+            Version++;
+        }
+    }
+
+    /// <summary>How the peer opened HTTP/2; <see langword="null"/> for other versions.</summary>
+    public Http2Facts? Http2
+    {
+        get => _http2;
+        set
+        {
+            _http2 = value;
             Version++;
         }
     }

@@ -45,8 +45,11 @@ public sealed record Flow
     /// <summary>The flow it is inside of, a CONNECT or an upgrade.</summary>
     public string? ParentId { get; init; }
 
-    /// <summary>HTTP/2 or HTTP/3 stream.</summary>
+    /// <summary>HTTP/2 stream towards the client; absent for HTTP/1.</summary>
     public long? StreamId { get; init; }
+
+    /// <summary>HTTP/2 stream towards the server; absent for HTTP/1.</summary>
+    public long? ServerStreamId { get; init; }
 
     /// <summary>Protocols from the outside in: <c>tcp</c>, <c>tls</c>, <c>http/1.1</c>.</summary>
     public IReadOnlyList<string> ProtocolStack { get; init; } = [];

@@ -33,6 +33,28 @@ public sealed record FlowClient
 
     /// <summary>TLS; absent for plain text.</summary>
     public FlowTls? Tls { get; init; }
+
+    /// <summary>How the peer opened HTTP/2; absent for other versions.</summary>
+    public FlowHttp2? Http2 { get; init; }
+}
+
+/// <summary>How a peer opened its HTTP/2 connection.</summary>
+public sealed record FlowHttp2
+{
+    /// <summary>SETTINGS in the order sent, <c>id:value</c> joined by <c>;</c>.</summary>
+    public required string Settings { get; init; }
+
+    /// <summary>Increment of the first WINDOW_UPDATE for the connection; 0 for none.</summary>
+    public required long WindowUpdate { get; init; }
+
+    /// <summary>PRIORITY frames before the first request; <c>0</c> for none.</summary>
+    public required string Priority { get; init; }
+
+    /// <summary>Order of the pseudo-fields, e.g. <c>m,a,s,p</c>; empty from a server.</summary>
+    public required string PseudoFields { get; init; }
+
+    /// <summary>All four, joined by <c>|</c>.</summary>
+    public required string Fingerprint { get; init; }
 }
 
 /// <summary>A server's connection.</summary>
@@ -73,6 +95,9 @@ public sealed record FlowServer
 
     /// <summary>TLS; absent for plain text.</summary>
     public FlowTls? Tls { get; init; }
+
+    /// <summary>How the peer opened HTTP/2; absent for other versions.</summary>
+    public FlowHttp2? Http2 { get; init; }
 }
 
 /// <summary>One TLS session.</summary>

@@ -14,6 +14,8 @@ namespace RelayCore.Core.Flows;
 [JsonSerializable(typeof(TcpLayer))]
 [JsonSerializable(typeof(FlowSummary))]
 [JsonSerializable(typeof(FlowPage))]
+[JsonSerializable(typeof(FlowMessage))]
+[JsonSerializable(typeof(IReadOnlyList<FlowMessage>))]
 public sealed partial class FlowJson : JsonSerializerContext;
 
 /// <summary>Kinds in snake_case.</summary>

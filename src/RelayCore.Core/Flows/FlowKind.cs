@@ -104,4 +104,13 @@ public enum FlowMarks : uint
 
     /// <summary>Intercepted TLS.</summary>
     Intercepted = 16384,
+
+    /// <summary>The oldest messages of the flow are gone from its history; how many is counted.</summary>
+    MessagesDropped = 32768,
+
+    /// <summary>The content of some message is captured only in part.</summary>
+    MessageTruncated = 65536,
+
+    /// <summary>More messages were changed than changes are listed.</summary>
+    MutationsDropped = 131072,
 }

@@ -46,6 +46,18 @@ public sealed record HttpLayer
 
     /// <summary>Interim responses; absent when there were none.</summary>
     public IReadOnlyList<FlowResponse>? Informational { get; init; }
+
+    /// <summary>Messages of the bodies (events, JSON lines, gRPC), the newest that fit; absent when there were none.</summary>
+    public IReadOnlyList<FlowMessage>? Messages { get; init; }
+
+    /// <summary>Messages there were; absent when there were none.</summary>
+    public long? MessageCount { get; init; }
+
+    /// <summary>Older messages that are kept but not in <see cref="Messages"/>; absent for none.</summary>
+    public long? MessagesOmitted { get; init; }
+
+    /// <summary>Messages that are not kept any more; absent for none.</summary>
+    public long? MessagesDropped { get; init; }
 }
 
 /// <summary>A WebSocket.</summary>
@@ -59,11 +71,29 @@ public sealed record WebSocketLayer
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public FlowResponse? HandshakeResponse { get; init; }
 
-    /// <summary>Messages; none are recorded yet.</summary>
-    public IReadOnlyList<JsonElement> Messages { get; init; } = [];
+    /// <summary>Messages in order, the newest that fit.</summary>
+    public IReadOnlyList<FlowMessage> Messages { get; init; } = [];
+
+    /// <summary>Messages there were.</summary>
+    public long MessageCount { get; init; }
+
+    /// <summary>Older messages that are kept but not in <see cref="Messages"/>; absent for none.</summary>
+    public long? MessagesOmitted { get; init; }
+
+    /// <summary>Messages that are not kept any more; absent for none.</summary>
+    public long? MessagesDropped { get; init; }
 
     /// <summary>Whether it is over.</summary>
     public required bool Closed { get; init; }
+
+    /// <summary>Who closed it: <c>client</c>, <c>server</c> or <c>proxy</c>; absent while it is open.</summary>
+    public string? ClosedBy { get; init; }
+
+    /// <summary>Code it was closed with: 1005 for a close without code, 1006 for a connection that ended without a close; absent while it is open.</summary>
+    public int? CloseCode { get; init; }
+
+    /// <summary>Reason it was closed with.</summary>
+    public string? CloseReason { get; init; }
 
     /// <summary>Octets from the client.</summary>
     public required long BytesUp { get; init; }

@@ -67,6 +67,9 @@ public sealed record FlowSummary
     /// <summary>Number of the client's connection.</summary>
     public required long ClientConnection { get; init; }
 
+    /// <summary>Messages there were so far; absent when there were none.</summary>
+    public long? MessageCount { get; init; }
+
     /// <summary>The flow it is inside of.</summary>
     public string? ParentId { get; init; }
 }

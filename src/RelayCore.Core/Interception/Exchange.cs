@@ -5,10 +5,17 @@ using RelayCore.Core.Messages;
 namespace RelayCore.Core.Interception;
 
 /// <summary>What every stage shows of a flow. Belongs to a session and is reused: use it until the method returns, copy what you keep.</summary>
+/// <remarks>Tags and variables may be set and read from two threads at once, because both directions of a flow may have interceptors running.</remarks>
 public abstract class FlowContext
 {
-    private readonly List<string> _tags = [];
+    private const int MaxTags = 64;
+    private const int MaxVariables = 256;
+
+    private readonly Lock _gate = new();
+    private FlowContext? _shared;
+    private string[] _tags = [];
     private Dictionary<string, string>? _variables;
+    private IList<string> _rules = [];
 
     /// <summary>Id of the flow.</summary>
     public FlowId Id { get; private set; }
@@ -19,41 +26,58 @@ public abstract class FlowContext
     /// <summary>The server's connection, once there is one.</summary>
     public ServerConnection? Server { get; set; }
 
-    /// <summary>Tags, in the order they were set.</summary>
-    public IReadOnlyList<string> Tags => _tags;
+    /// <summary>Tags, in the order they were set; as they are now, later ones are not in this list.</summary>
+    public IReadOnlyList<string> Tags => Owner._tags;
 
-    /// <summary>Variables of the flow; they live until it ends.</summary>
-    public IReadOnlyDictionary<string, string> Variables => _variables ?? (IReadOnlyDictionary<string, string>)System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
+    /// <summary>Variables of the flow as they are now; they live until it ends.</summary>
+    public IReadOnlyDictionary<string, string> Variables => Owner._variables ?? (IReadOnlyDictionary<string, string>)System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Ids of rules that matched, in order.</summary>
-    public IList<string> MatchedRules { get; } = [];
+    public IList<string> MatchedRules => Owner._rules;
+
+    private FlowContext Owner => _shared ?? this;
 
     /// <summary>Adds a tag once. At most 64 tags; more are ignored.</summary>
     public void SetTag(string tag)
     {
-        if (_tags.Count < 64 && !_tags.Contains(tag))
+        var owner = Owner;
+        lock (owner._gate)
         {
-            _tags.Add(tag);
+            if (owner._tags.Length < MaxTags && !owner._tags.Contains(tag))
+            {
+                owner._tags = [.. owner._tags, tag];
+            }
         }
     }
 
     /// <summary>Sets a variable. At most 256 variables; more are ignored.</summary>
     public void SetVariable(string name, string value)
     {
-        _variables ??= new(StringComparer.Ordinal);
-        if (_variables.Count < 256 || _variables.ContainsKey(name))
+        var owner = Owner;
+        lock (owner._gate)
         {
-            _variables[name] = value;
+            if (owner._variables is not { } variables || variables.Count < MaxVariables || variables.ContainsKey(name))
+            {
+                // A new one each time, so that whoever reads the last one can go on.
+                owner._variables = owner._variables is null ? new(StringComparer.Ordinal) { [name] = value } : new(owner._variables, StringComparer.Ordinal) { [name] = value };
+            }
         }
     }
 
     /// <summary>Begins a new flow; for sessions.</summary>
     public void Begin(FlowId id, ClientConnection client)
     {
-        (Id, Client, Server) = (id, client, null);
-        _tags.Clear();
-        MatchedRules.Clear();
+        (Id, Client, Server, _shared) = (id, client, null, null);
+        _tags = [];
+        _rules.Clear();
         _variables = null;
+    }
+
+    /// <summary>Becomes another view of the same flow: same id and connections, one set of tags, variables and rules.</summary>
+    protected void Share(FlowContext flow)
+    {
+        (Id, Client, Server) = (flow.Id, flow.Client, flow.Server);
+        _shared = flow.Owner;
     }
 }
 
@@ -64,10 +88,13 @@ public sealed class Exchange : FlowContext
     public RequestHead Request { get; } = new();
 
     /// <summary>The final response as it will be sent; meaningful from <see cref="Stage.ResponseHead"/> on.</summary>
-    public ResponseHead Response { get; } = new();
+    public ResponseHead Response { get; private set; } = new();
 
     /// <summary>Whether a final response head is there.</summary>
     public bool HasResponse { get; set; }
+
+    /// <summary>Shows another head as the response, so that the stream it came from need not copy it; for sessions.</summary>
+    public void Show(ResponseHead response) => Response = response;
 }
 
 /// <summary>A CONNECT or a connection that is about to be handled.</summary>

@@ -80,6 +80,21 @@ public interface IInterceptor
     /// <summary>A raw tunnel ended.</summary>
     ValueTask OnTunnelEndAsync(TunnelContext tunnel, FlowFault? fault, CancellationToken cancellationToken) => default;
 
+    /// <summary>A session of messages opens; <see cref="Verdict.Drop"/> or <see cref="Verdict.Abort"/> ends it before the first message.</summary>
+    ValueTask<Verdict> OnMessagesStartAsync(MessageContext context, CancellationToken cancellationToken) => new(Verdict.Continue);
+
+    /// <summary>
+    /// A message; edits go on the wire. The two directions of a session may be here at the same time, each direction is in order.
+    /// Pings, pongs and closes only for <see cref="Stage.ControlMessage"/>, the rest only for <see cref="Stage.Message"/>.
+    /// </summary>
+    ValueTask OnMessageAsync(MessageContext context, Message message, CancellationToken cancellationToken) => default;
+
+    /// <summary>A session of messages is over.</summary>
+    /// <param name="context">The session.</param>
+    /// <param name="fault">What went wrong; <see langword="null"/> after an orderly end.</param>
+    /// <param name="cancellationToken">The flow is given up.</param>
+    ValueTask OnMessagesEndAsync(MessageContext context, FlowFault? fault, CancellationToken cancellationToken) => default;
+
     /// <summary>A flow failed.</summary>
     ValueTask OnErrorAsync(FlowContext flow, FlowFault fault, CancellationToken cancellationToken) => default;
 

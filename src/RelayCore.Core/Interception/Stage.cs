@@ -51,6 +51,18 @@ public enum Stage
 
     /// <summary>The flow is over.</summary>
     Completed = 16384,
+
+    /// <summary>A session of messages opens: a WebSocket after its handshake, or a body that is a stream of messages.</summary>
+    MessagesStart = 32768,
+
+    /// <summary>A message other than <see cref="ControlMessage"/>.</summary>
+    Message = 65536,
+
+    /// <summary>A session of messages is over.</summary>
+    MessagesEnd = 131072,
+
+    /// <summary>A ping, pong or close of a WebSocket.</summary>
+    ControlMessage = 262144,
 }
 
 /// <summary>What happens when a body is larger than an actor that needs it whole allows.</summary>

@@ -1,4 +1,5 @@
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Core.Limits;
 
@@ -10,6 +11,9 @@ public sealed record EngineLimits
 
     /// <summary>Bounds on HTTP/1 heads.</summary>
     public Http1Limits Http1 { get; init; } = Http1Limits.Default;
+
+    /// <summary>Bounds on HTTP/2 connections, both sides.</summary>
+    public Http2Limits Http2 { get; init; } = Http2Limits.Default;
 
     /// <summary>Client connection without a request. Default 120 s (nginx keepalive_timeout 75 s, Node agents idle longer). Breach: closed.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(120);
@@ -62,6 +66,15 @@ public sealed record EngineLimits
     /// <summary>Octets of each body kept by the capture. Default 10 MiB (RelayCore max_body_size). Over it: truncated and marked.</summary>
     public long MaxBodyCapture { get; init; } = 10L * 1024 * 1024;
 
+    /// <summary>Octets of one message's content kept by the capture. Default 1 MiB. Over it: truncated and marked.</summary>
+    public int MaxMessageCapture { get; init; } = 1024 * 1024;
+
+    /// <summary>Messages of one flow kept by the capture. Default 10,000 (RelayCore 2,000). Over it: the oldest go, counted and marked.</summary>
+    public int MaxMessages { get; init; } = 10_000;
+
+    /// <summary>Memory for the messages of one flow, in octets; at least 256 KiB. Default 16 MiB. Over it: the oldest go, counted and marked.</summary>
+    public long MaxMessageMemory { get; init; } = 16L * 1024 * 1024;
+
     /// <summary>Memory of the capture, in octets; at least 4 MiB. Default 256 MiB. Over it: the oldest flows go.</summary>
     public long CaptureMemory { get; init; } = 256L * 1024 * 1024;
 
@@ -81,6 +94,21 @@ public sealed record EngineLimits
             yield return $"body capture is {MaxBodyCapture} octets; it cannot be negative.";
         }
 
+        if (MaxMessageCapture < 0)
+        {
+            yield return $"message capture is {MaxMessageCapture} octets; it cannot be negative.";
+        }
+
+        if (MaxMessages < 1)
+        {
+            yield return $"messages kept of a flow are {MaxMessages}; it must be 1 or more.";
+        }
+
+        if (MaxMessageMemory < 256 * 1024)
+        {
+            yield return $"memory for the messages of a flow is {MaxMessageMemory} octets; the smallest usable value is 256 KiB.";
+        }
+
         if (Http1.MaxHeadOctets is < 1024 or > 16 * 1024 * 1024)
         {
             yield return $"the head limit is {Http1.MaxHeadOctets} octets; it must be 1 KiB to 16 MiB.";
@@ -89,6 +117,11 @@ public sealed record EngineLimits
         if (MaxClientConnections < 1 || MaxConnectionsPerClient < 1 || MaxServerConnectionsPerOrigin < 1)
         {
             yield return "connection limits must be 1 or more.";
+        }
+
+        foreach (var problem in Http2.Problems())
+        {
+            yield return problem;
         }
 
         foreach (var (name, value) in ((string, TimeSpan)[])

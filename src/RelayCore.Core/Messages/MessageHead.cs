@@ -1,6 +1,7 @@
 using System.Text;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Core.Messages;
 
@@ -15,12 +16,28 @@ public sealed class RequestHead
     private int _methodLength;
     private int _pathStart;
     private int _pathLength;
+    private Http2RequestLine _http2;
 
     /// <summary>Field lines.</summary>
     public FieldSection Fields { get; } = new();
 
-    /// <summary>0 for HTTP/1.0, 1 for HTTP/1.1.</summary>
+    /// <summary>1 or 2.</summary>
+    public int MajorVersion { get; private set; } = 1;
+
+    /// <summary>0 for HTTP/1.0, 1 for HTTP/1.1 and for HTTP/2, which can do what HTTP/1.1 can.</summary>
     public int MinorVersion { get; private set; }
+
+    /// <summary>Whether the request came with :authority (RFC 9113 §8.3.1).</summary>
+    public bool HasAuthority => MajorVersion == 2 && _http2.HasAuthority;
+
+    /// <summary>Octets of the authority an HTTP/2 request named, by :authority or Host; empty for HTTP/1.</summary>
+    public ReadOnlySpan<byte> AuthorityOctets => MajorVersion == 2 ? Fields.Octets(_http2.AuthorityStart, _http2.AuthorityLength) : default;
+
+    /// <summary>Octets of :protocol of an extended CONNECT (RFC 8441 §4); empty without.</summary>
+    public ReadOnlySpan<byte> ProtocolOctets => MajorVersion == 2 ? Fields.Octets(_http2.ProtocolStart, _http2.ProtocolLength) : default;
+
+    /// <summary>Order of the pseudo-fields received, e.g. <c>m,a,s,p</c>, which differs between clients; empty for HTTP/1.</summary>
+    public string PseudoOrder => MajorVersion == 2 ? _http2.PseudoOrder : "";
 
     /// <summary>Form the target came in.</summary>
     public RequestTargetForm TargetForm { get; private set; }
@@ -110,7 +127,7 @@ public sealed class RequestHead
     public void Load(in Http1RequestLine line, in RequestTarget target)
     {
         (_method, _path) = (null, null);
-        _methodLength = line.MethodLength;
+        (_methodLength, MajorVersion) = (line.MethodLength, 1);
         (_pathStart, _pathLength) = (line.TargetStart + target.PathStart, target.PathLength);
         MinorVersion = line.MinorVersion;
         TargetForm = target.Form;
@@ -130,6 +147,16 @@ public sealed class RequestHead
             // RFC 9112 §3.2.4: the last proxy turns an empty path of OPTIONS into "*".
             _path = [(byte)'*'];
         }
+    }
+
+    /// <summary>Takes over what the HTTP/2 codec read; for sessions.</summary>
+    /// <param name="line">Pseudo-fields; <see cref="Fields"/> is already filled.</param>
+    public void Load(in Http2RequestLine line)
+    {
+        (_method, _path, _http2) = (null, null, line);
+        (_methodLength, TargetForm, MajorVersion, MinorVersion) = (line.MethodLength, line.Form, 2, 1);
+        (_pathStart, _pathLength) = line.Form == RequestTargetForm.Authority
+            ? (line.AuthorityStart, line.AuthorityLength) : (line.PathStart, line.PathLength);
     }
 
     /// <summary>Sets the origin without logging it; for sessions.</summary>
@@ -156,7 +183,10 @@ public sealed class ResponseHead
     /// <summary>Field lines.</summary>
     public FieldSection Fields { get; } = new();
 
-    /// <summary>0 for HTTP/1.0, 1 for HTTP/1.1.</summary>
+    /// <summary>1 or 2.</summary>
+    public int MajorVersion { get; private set; } = 1;
+
+    /// <summary>0 for HTTP/1.0, 1 for HTTP/1.1 and for HTTP/2, which can do what HTTP/1.1 can.</summary>
     public int MinorVersion { get; private set; }
 
     /// <summary>Octets of the reason phrase; may be empty.</summary>
@@ -205,8 +235,15 @@ public sealed class ResponseHead
     /// <summary>Takes over what the codec read; for sessions.</summary>
     public void Load(in Http1StatusLine line)
     {
-        _reason = null;
+        (_reason, MajorVersion) = (null, 1);
         (_status, _reasonStart, _reasonLength, MinorVersion) = (line.Status, line.ReasonStart, line.ReasonLength, line.MinorVersion);
+    }
+
+    /// <summary>Takes over what the HTTP/2 codec read; for sessions.</summary>
+    public void Load(in Http2StatusLine line)
+    {
+        _reason = null;
+        (_status, _reasonStart, _reasonLength, MajorVersion, MinorVersion) = (line.Status, 0, 0, 2, 1);
     }
 
     /// <summary>Remembers the status line, so that edits can be taken back.</summary>
@@ -223,7 +260,7 @@ public sealed class ResponseHead
     {
         Fields.Clear();
         _reason = Encoding.Latin1.GetBytes(reason ?? ReasonPhrases.Get(status));
-        (_status, MinorVersion) = (status, minorVersion);
+        (_status, MajorVersion, MinorVersion) = (status, 1, minorVersion);
     }
 }
 

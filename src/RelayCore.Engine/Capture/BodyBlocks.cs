@@ -1,7 +1,7 @@
 namespace RelayCore.Engine.Capture;
 
 /// <summary>
-/// What a flow's bodies have beyond their inline start, in blocks of native memory. Written by the recorder under its lock; octets that are
+/// What a flow's bodies and messages have beyond their inline start, in blocks of native memory. Written by the recorder under its lock; octets that are
 /// written never change, so a reader with a pin and the lengths of a moment reads on while more are added.
 /// </summary>
 internal sealed unsafe class BodyBlocks(FlowStore store)
@@ -9,6 +9,9 @@ internal sealed unsafe class BodyBlocks(FlowStore store)
     private readonly Lock _gate = new();
     private readonly Chain[] _chains = [new(), new(), new(), new()];
     private int _references = 1;
+
+    /// <summary>Messages of the flow beyond the first, small ones; written where bodies are.</summary>
+    public MessageHistory? Messages { get; set; }
 
     /// <summary>Adds octets to a body.</summary>
     /// <returns>How many were taken; fewer than given when the budget is exhausted.</returns>
@@ -103,6 +106,7 @@ internal sealed unsafe class BodyBlocks(FlowStore store)
             }
         }
 
+        Messages?.Release();
         foreach (var chain in _chains)
         {
             foreach (var (memory, size) in chain.Blocks)

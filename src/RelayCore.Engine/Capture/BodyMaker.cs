@@ -55,7 +55,7 @@ internal sealed record BodyMaker(CapturedFlow Flow, FlowFacts Facts, IContentCod
     }
 
     // Where the octets were cut says nothing about the text: up to three octets of a last character may be missing.
-    private static string? Text(ReadOnlySpan<byte> content, bool mayEndInside)
+    internal static string? Text(ReadOnlySpan<byte> content, bool mayEndInside)
     {
         for (var cut = 0; cut <= (mayEndInside ? Math.Min(3, content.Length) : 0); cut++)
         {

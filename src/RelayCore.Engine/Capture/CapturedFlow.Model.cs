@@ -46,8 +46,8 @@ public sealed partial class CapturedFlow
             Network = Network(contents, client, server),
             Layer = kind switch
             {
-                FlowKind.Http => new FlowLayer.Http(HttpLayer(contents, facts, bodies, fault)),
-                FlowKind.WebSocket => new FlowLayer.WebSocket(WebSocketLayer(contents, facts, bodies, fault)),
+                FlowKind.Http => new FlowLayer.Http(HttpLayer(contents, facts, bodies, fault, maxContent)),
+                FlowKind.WebSocket => new FlowLayer.WebSocket(WebSocketLayer(contents, facts, bodies, fault, maxContent)),
                 _ => new FlowLayer.Tcp(TcpLayer(view, contents, facts, bodies, fault)),
             },
             Tags = tags,
@@ -57,6 +57,8 @@ public sealed partial class CapturedFlow
             CloseReason = facts.Reason == CloseReason.None ? null : Reason(facts.Reason, kind, fault),
             Kind = kind,
             ParentId = facts.Parent.IsEmpty ? null : facts.Parent.ToString(),
+            StreamId = facts.Streams.Client == 0 ? null : facts.Streams.Client,
+            ServerStreamId = facts.Streams.Server == 0 ? null : facts.Streams.Server,
             ProtocolStack = Stack(contents, kind, client),
             Connection = new() { Client = Client(client), Server = server is null ? null : Server(server, facts) },
             Timings = Timings(facts),
@@ -138,27 +140,43 @@ public sealed partial class CapturedFlow
     private static (string Ip, int Port) Split(string? endPoint) =>
         IPEndPoint.TryParse(endPoint ?? "", out var parsed) ? (parsed.Address.ToString(), parsed.Port) : (endPoint ?? "0.0.0.0", 0);
 
-    private HttpLayer HttpLayer(RecordContents contents, FlowFacts facts, BodyMaker bodies, FlowError? fault)
+    private HttpLayer HttpLayer(RecordContents contents, FlowFacts facts, BodyMaker bodies, FlowError? fault, int maxContent)
     {
         var informational = ReadInformational();
+        var (messages, omitted, dropped) = NewestMessages(facts, maxContent);
         return new()
         {
             Request = Request(contents, bodies),
             Response = Response(contents, facts, bodies),
             Error = fault,
             Informational = informational.Count == 0 ? null : informational,
+            Messages = facts.Messages == 0 ? null : messages,
+            MessageCount = facts.Messages == 0 ? null : facts.Messages,
+            MessagesOmitted = omitted == 0 ? null : omitted,
+            MessagesDropped = dropped == 0 ? null : dropped,
         };
     }
 
-    private WebSocketLayer WebSocketLayer(RecordContents contents, FlowFacts facts, BodyMaker bodies, FlowError? fault) => new()
+    private WebSocketLayer WebSocketLayer(RecordContents contents, FlowFacts facts, BodyMaker bodies, FlowError? fault, int maxContent)
     {
-        HandshakeRequest = Request(contents, bodies with { Hidden = true }),
-        HandshakeResponse = Response(contents, facts, bodies with { Hidden = true }) ?? new() { Status = 0, StatusText = "", Version = "HTTP/1.1" },
-        Closed = !IsRunning,
-        BytesUp = facts.Bodies[BodySlot.RequestReceived].Total,
-        BytesDown = facts.Bodies[BodySlot.ResponseReceived].Total,
-        Error = fault,
-    };
+        var (messages, omitted, dropped) = NewestMessages(facts, maxContent);
+        return new()
+        {
+            HandshakeRequest = Request(contents, bodies with { Hidden = true }),
+            HandshakeResponse = Response(contents, facts, bodies with { Hidden = true }) ?? new() { Status = 0, StatusText = "", Version = "HTTP/1.1" },
+            Messages = messages,
+            MessageCount = facts.Messages,
+            MessagesOmitted = omitted == 0 ? null : omitted,
+            MessagesDropped = dropped == 0 ? null : dropped,
+            Closed = !IsRunning,
+            ClosedBy = facts.Closed is { } closed ? closed.By is { } by ? FlowNames.Of(by) : "proxy" : null,
+            CloseCode = facts.Closed?.Code,
+            CloseReason = facts.Closed?.Reason is { Length: > 0 } reason ? reason : null,
+            BytesUp = facts.Bodies[BodySlot.RequestReceived].Total,
+            BytesDown = facts.Bodies[BodySlot.ResponseReceived].Total,
+            Error = fault,
+        };
+    }
 
     private static TcpLayer TcpLayer(FlowView view, RecordContents contents, FlowFacts facts, BodyMaker bodies, FlowError? fault)
     {
@@ -197,7 +215,7 @@ public sealed partial class CapturedFlow
         {
             Method = Encoding.Latin1.GetString(request.Method),
             Url = FlowSummaries.Url(request, Encoding.UTF8.GetString(request.Host), path),
-            Version = Encoding.Latin1.GetString(request.Version),
+            Version = HeadText.Version(request.Version),
             Headers = fields,
             Cookies = HeadText.RequestCookies(fields),
             Query = HeadText.Query(path),
@@ -228,18 +246,23 @@ public sealed partial class CapturedFlow
         var space = line.IndexOf((byte)' ');
         var status = space < 0 ? [] : line[(space + 1)..];
         var fields = HeadText.Fields(head, hasStartLine: true);
+        var version = HeadText.Version(space < 0 ? line : line[..space]);
         var code = status.Length >= 3 && int.TryParse(status[..3], NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) ? parsed : 0;
         return new()
         {
             Status = code,
-            StatusText = Encoding.Latin1.GetString(status).TrimEnd(),
-            Version = Encoding.Latin1.GetString(space < 0 ? line : line[..space]),
+            StatusText = StatusText(Encoding.Latin1.GetString(status).TrimEnd(), code, version),
+            Version = version,
             Headers = fields,
             Cookies = HeadText.ResponseCookies(fields),
             Body = bodies?.Make(PeerRole.Server, sent, HeadText.List(fields, "content-encoding")),
             Trailers = trailers,
         };
     }
+
+    // HTTP/2 has no reason phrase (RFC 9113 §8.3.2): the registered one is shown, as the model has it.
+    private static string StatusText(string received, int code, string version) =>
+        version == HeadText.Http2 && ReasonPhrases.Get(code) is { Length: > 0 } phrase ? $"{received} {phrase}" : received;
 
     private List<FlowResponse> ReadInformational()
     {
@@ -351,7 +374,7 @@ public sealed partial class CapturedFlow
         if (kind is FlowKind.Http or FlowKind.WebSocket && !contents.Request.IsEmpty)
         {
             var version = new RequestContents(contents.Request).Version;
-            stack.Add(version.IsEmpty ? "http" : Encoding.Latin1.GetString(version).ToLowerInvariant());
+            stack.Add(version.IsEmpty ? "http" : HeadText.Version(version).ToLowerInvariant());
         }
 
         if (kind == FlowKind.WebSocket)
@@ -370,6 +393,7 @@ public sealed partial class CapturedFlow
         Listener = client.Listener,
         TunnelAuthority = client.TunnelAuthority,
         Tls = Tls(client.Tls),
+        Http2 = Http2(client.Http2),
     };
 
     private static FlowServer Server(ServerRecord server, FlowFacts facts) => new()
@@ -386,6 +410,16 @@ public sealed partial class CapturedFlow
         TlsUs = Known(server.Handshake),
         Unverified = server.IsUnverified,
         Tls = Tls(server.Tls),
+        Http2 = Http2(server.Http2),
+    };
+
+    private static FlowHttp2? Http2(Http2Facts? facts) => facts is null ? null : new()
+    {
+        Settings = facts.Settings,
+        WindowUpdate = facts.WindowUpdate,
+        Priority = facts.Priority,
+        PseudoFields = facts.PseudoFields,
+        Fingerprint = facts.Fingerprint,
     };
 
     private static FlowTls? Tls(TlsFacts? tls) => tls is null ? null : new()

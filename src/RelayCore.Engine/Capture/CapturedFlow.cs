@@ -3,7 +3,7 @@ using RelayCore.Protocols;
 namespace RelayCore.Engine.Capture;
 
 /// <summary>
-/// One flow taken out of the store: its record copied, its large bodies pinned until <see cref="Dispose"/>. Later eviction does not touch it.
+/// One flow taken out of the store: its record copied, its large bodies and messages pinned until <see cref="Dispose"/>. Later eviction does not touch it.
 /// For one reader at a time.
 /// </summary>
 public sealed partial class CapturedFlow : IDisposable
@@ -13,10 +13,12 @@ public sealed partial class CapturedFlow : IDisposable
     private readonly byte[] _client;
     private readonly byte[] _server;
     private BodyBlocks? _blocks;
+    private PinnedMessages? _messages;
 
-    internal CapturedFlow(in FlowEntry entry, ReadOnlyMemory<byte> sections, byte[] client, byte[] server, BodyBlocks? blocks)
+    internal CapturedFlow(
+        in FlowEntry entry, ReadOnlyMemory<byte> sections, byte[] client, byte[] server, BodyBlocks? blocks, PinnedMessages? messages)
     {
-        (_entry, _sections, _client, _server, _blocks) = (entry, sections, client, server, blocks);
+        (_entry, _sections, _client, _server, _blocks, _messages) = (entry, sections, client, server, blocks, messages);
         if (blocks is null)
         {
             GC.SuppressFinalize(this);
@@ -89,7 +91,11 @@ public sealed partial class CapturedFlow : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private void Unpin() => Interlocked.Exchange(ref _blocks, null)?.Release();
+    private void Unpin()
+    {
+        Interlocked.Exchange(ref _messages, null)?.Release();
+        Interlocked.Exchange(ref _blocks, null)?.Release();
+    }
 
     private long ViewLength(int slot)
     {

@@ -16,6 +16,7 @@ internal static class ConnectionRecord
         writer.Text(Format(connection.LocalEndPoint));
         writer.Text(Format(connection.RemoteEndPoint));
         WriteTls(ref writer, connection.Tls);
+        WriteHttp2(ref writer, connection.Http2);
         switch (connection)
         {
             case ClientConnection client:
@@ -37,21 +38,41 @@ internal static class ConnectionRecord
     public static ClientRecord ReadClient(ReadOnlySpan<byte> facts)
     {
         var reader = new RecordReader(facts);
-        var (id, local, remote, tls) = ReadCommon(ref reader);
-        return new(id, local, remote, tls, reader.Text(), reader.Text());
+        var (id, local, remote, tls, http2) = ReadCommon(ref reader);
+        return new(id, local, remote, tls, http2, reader.Text(), reader.Text());
     }
 
     public static ServerRecord ReadServer(ReadOnlySpan<byte> facts)
     {
         var reader = new RecordReader(facts);
-        var (id, local, remote, tls) = ReadCommon(ref reader);
+        var (id, local, remote, tls, http2) = ReadCommon(ref reader);
         return new(
-            id, local, remote, tls, reader.Text() ?? "", (int)reader.Number(), reader.Text(),
+            id, local, remote, tls, http2, reader.Text() ?? "", (int)reader.Number(), reader.Text(),
             reader.OptionalNumber(), reader.OptionalNumber(), reader.OptionalNumber(), reader.Octet() != 0);
     }
 
-    private static (long Id, string? Local, string? Remote, TlsFacts? Tls) ReadCommon(ref RecordReader reader) =>
-        ((long)reader.Number(), reader.Text(), reader.Text(), ReadTls(ref reader));
+    private static (long Id, string? Local, string? Remote, TlsFacts? Tls, Http2Facts? Http2) ReadCommon(ref RecordReader reader) =>
+        ((long)reader.Number(), reader.Text(), reader.Text(), ReadTls(ref reader), ReadHttp2(ref reader));
+
+    private static void WriteHttp2(ref RecordWriter writer, Http2Facts? facts)
+    {
+        writer.Octet(facts is null ? (byte)0 : (byte)1);
+        if (facts is not null)
+        {
+            writer.Text(Cut(facts.Settings));
+            writer.Number((ulong)facts.WindowUpdate);
+            writer.Text(Cut(facts.Priority));
+            writer.Text(Cut(facts.PseudoFields));
+        }
+    }
+
+    private static Http2Facts? ReadHttp2(ref RecordReader reader) => reader.Octet() == 0 ? null : new()
+    {
+        Settings = reader.Text() ?? "",
+        WindowUpdate = (long)reader.Number(),
+        Priority = reader.Text() ?? "",
+        PseudoFields = reader.Text() ?? "",
+    };
 
     private static void WriteTls(ref RecordWriter writer, TlsFacts? tls)
     {
@@ -138,8 +159,10 @@ internal static class ConnectionRecord
 }
 
 /// <summary>Stored facts of a client's connection.</summary>
-internal sealed record ClientRecord(long Id, string? Local, string? Remote, TlsFacts? Tls, string? Listener, string? TunnelAuthority);
+internal sealed record ClientRecord(
+    long Id, string? Local, string? Remote, TlsFacts? Tls, Http2Facts? Http2, string? Listener, string? TunnelAuthority);
 
 /// <summary>Stored facts of a server's connection; times in microseconds, -1 unknown.</summary>
 internal sealed record ServerRecord(
-    long Id, string? Local, string? Remote, TlsFacts? Tls, string Host, int Port, string? Via, long Resolve, long Connect, long Handshake, bool IsUnverified);
+    long Id, string? Local, string? Remote, TlsFacts? Tls, Http2Facts? Http2, string Host, int Port, string? Via,
+    long Resolve, long Connect, long Handshake, bool IsUnverified);

@@ -51,7 +51,8 @@ public sealed partial class FlowRecorder
                 var entry = MakeEntry(hasFault: false);
                 entry.Flags |= FlowEntry.IsRunning;
                 var length = _length + SectionHeader.Octets + writer.Position;
-                return new(entry, octets.AsMemory(0, length), FactsOf(_client!), _server is null ? [] : FactsOf(_server), blocks);
+                return new(
+                    entry, octets.AsMemory(0, length), FactsOf(_client!), _server is null ? [] : FactsOf(_server), blocks, blocks?.Messages?.Pin());
             }
         }
     }
@@ -277,7 +278,9 @@ public sealed partial class FlowRecorder
 
     private void WriteContext(FlowContext? context)
     {
-        if (context is null || (context.Tags.Count == 0 && context.Variables.Count == 0 && context.MatchedRules.Count == 0))
+        // Both directions of a flow may still set some: what is written is one moment.
+        if (context is not { Tags: var tags, Variables: var variables, MatchedRules: var rules }
+            || (tags.Count == 0 && variables.Count == 0 && rules.Count == 0))
         {
             return;
         }
@@ -287,18 +290,18 @@ public sealed partial class FlowRecorder
         do
         {
             writer = Open(length);
-            writer.Texts(context.Tags);
-            writer.Number((ulong)context.Variables.Count);
-            foreach (var (name, value) in context.Variables)
+            writer.Texts(tags);
+            writer.Number((ulong)variables.Count);
+            foreach (var (name, value) in variables)
             {
                 writer.Text(name);
                 writer.Text(value);
             }
 
-            writer.Number((ulong)context.MatchedRules.Count);
-            for (var i = 0; i < context.MatchedRules.Count; i++)
+            writer.Number((ulong)rules.Count);
+            for (var i = 0; i < rules.Count; i++)
             {
-                writer.Text(context.MatchedRules[i]);
+                writer.Text(rules[i]);
             }
         }
         while (!Close(SectionTag.Context, ref writer, ref length));
@@ -369,6 +372,28 @@ public sealed partial class FlowRecorder
                 writer.Number((ulong)body.Captured);
                 writer.Number((ulong)body.Prefix);
             }
+        }
+
+        var extras = (_messages > 0 ? FlowFacts.HasMessages : 0) | (_clientStream + _serverStream > 0 ? FlowFacts.HasStreams : 0)
+            | (_closeCode != 0 ? FlowFacts.HasClose : 0);
+        writer.Octet((byte)extras);
+        if (_messages > 0)
+        {
+            writer.Number((ulong)_messages);
+            writer.Number((ulong)_firstMessage);
+        }
+
+        if (_clientStream + _serverStream > 0)
+        {
+            writer.Number((ulong)_clientStream);
+            writer.Number((ulong)_serverStream);
+        }
+
+        if (_closeCode != 0)
+        {
+            writer.OptionalNumber(_closedBy is { } by ? (int)by : -1);
+            writer.Number((ulong)_closeCode);
+            writer.Text(_closeReason);
         }
     }
 }

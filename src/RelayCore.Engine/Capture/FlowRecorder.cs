@@ -84,6 +84,8 @@ public sealed partial class FlowRecorder
             (_marks, _status, _informational, _exchange, _truncated) = (FlowMarks.None, 0, 0, 0, false);
             _scratch = BufferPool.Rent(InitialScratch);
             (_length, _openBody) = (0, -1);
+            (_clientStream, _serverStream, _closedBy, _closeCode, _closeReason) = (0, 0, null, 0, "");
+            (_messages, _firstMessage, _inlineMessages, _messageMutations, _announced) = (0, 1, 0, 0, false);
             Volatile.Write(ref _active, true);
         }
 
@@ -224,7 +226,7 @@ public sealed partial class FlowRecorder
     }
 
     /// <summary>Sets marks.</summary>
-    public void Mark(FlowMarks marks) => _marks |= marks;
+    public void Mark(FlowMarks marks) => Interlocked.Or(ref Unsafe.As<FlowMarks, uint>(ref _marks), (uint)marks);
 
     /// <summary>Records a change.</summary>
     public void Mutate(Mutation mutation)

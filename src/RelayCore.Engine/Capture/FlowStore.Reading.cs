@@ -48,6 +48,21 @@ public sealed partial class FlowStore
     /// <param name="query">Which; its limit and offset are the caller's.</param>
     public IEnumerable<FlowSummary> List(FlowQuery query) => new FlowSearch(query, Recorders(), Slabs, Find).Run();
 
+    /// <summary>Says that a reader is about to look at the messages of a running flow: the next one is announced to the listener again.</summary>
+    /// <returns>Number of the last message, or -1 when the flow is not running.</returns>
+    public long AcknowledgeMessages(FlowId id)
+    {
+        foreach (var recorder in Recorders())
+        {
+            if (recorder.MayBe(id) && recorder.Acknowledge(id) is >= 0 and var last)
+            {
+                return last;
+            }
+        }
+
+        return -1;
+    }
+
     private static CapturedFlow? Copy(Slab slab, int slot)
     {
         var view = slab.View(slot);
@@ -57,7 +72,7 @@ public sealed partial class FlowStore
             return null; // evicted this very moment
         }
 
-        return new(view.Entry, view.Sections.ToArray(), view.Client.ToArray(), view.Server.ToArray(), blocks);
+        return new(view.Entry, view.Sections.ToArray(), view.Client.ToArray(), view.Server.ToArray(), blocks, blocks?.Messages?.Pin());
     }
 
     /// <summary>Slabs with flows, newest first.</summary>

@@ -42,6 +42,8 @@ public sealed partial class FlowStore : IDisposable
     {
         (_limits, _time) = (limits, time);
         _memory = new(limits.CaptureMemory);
+        // Both views of a message, with its fields, fit into half of what a flow may have.
+        MaxMessageCapture = (int)Math.Min(limits.MaxMessageCapture, limits.MaxMessageMemory / 8);
         MaxRecord = (int)Math.Min(4 * 1024 * 1024, limits.CaptureMemory / 4);
     }
 
@@ -80,6 +82,15 @@ public sealed partial class FlowStore : IDisposable
 
     /// <summary>Octets of each body to keep.</summary>
     internal long MaxBodyCapture => _limits.MaxBodyCapture;
+
+    /// <summary>Octets of each message to keep.</summary>
+    internal int MaxMessageCapture { get; }
+
+    /// <summary>Messages of a flow to keep.</summary>
+    internal int MaxMessages => _limits.MaxMessages;
+
+    /// <summary>Memory for the messages of a flow.</summary>
+    internal long MaxMessageMemory => _limits.MaxMessageMemory;
 
     /// <summary>Largest record, in octets.</summary>
     internal int MaxRecord { get; }
@@ -164,10 +175,12 @@ public sealed partial class FlowStore : IDisposable
             var slab = _disposed ? null : PrepareSlab(sections.Length, client, server);
             if (slab is null && !_disposed && blocks is not null)
             {
-                // Heads are worth more than bodies.
+                // Heads are worth more than bodies and messages.
+                var hadMessages = blocks.Messages is not null;
                 blocks.Release();
                 (blocks, truncated) = (null, true);
                 entry.Marks |= (uint)(FlowMarks.CaptureBudgetExceeded | FlowMarks.RequestBodyTruncated | FlowMarks.ResponseBodyTruncated);
+                entry.Marks |= hadMessages ? (uint)FlowMarks.MessagesDropped : 0;
                 slab = PrepareSlab(sections.Length, client, server);
             }
 

@@ -100,13 +100,15 @@ internal static class FlowSummaries
             ErrorCode = contents.Fault.IsEmpty ? null : new RecordReader(contents.Fault).Text(),
             ServerReused = ((FlowMarks)entry.Marks & FlowMarks.ServerReused) != 0,
             Truncated = IsTruncated((FlowMarks)entry.Marks),
+            MessageCount = facts.Messages == 0 ? null : facts.Messages,
             ClientConnection = (long)new RecordReader(view.Client).Number(),
             ParentId = facts.Parent.IsEmpty ? null : facts.Parent.ToString(),
         };
     }
 
     public static bool IsTruncated(FlowMarks marks) =>
-        (marks & (FlowMarks.RequestBodyTruncated | FlowMarks.ResponseBodyTruncated | FlowMarks.CaptureBudgetExceeded)) != 0;
+        (marks & (FlowMarks.RequestBodyTruncated | FlowMarks.ResponseBodyTruncated | FlowMarks.CaptureBudgetExceeded
+            | FlowMarks.MessagesDropped | FlowMarks.MessageTruncated)) != 0;
 
     /// <summary>Host of a flow without request and tunnel: what the client asked for by SNI or CONNECT.</summary>
     public static string HostOf(FlowView view)

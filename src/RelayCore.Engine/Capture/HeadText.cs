@@ -6,12 +6,17 @@ namespace RelayCore.Engine.Capture;
 /// <summary>Shows captured heads as text, Latin-1. Reads every head, broken ones too: what was refused is what people look at.</summary>
 internal static class HeadText
 {
+    public const string Http2 = "HTTP/2";
+
     /// <summary>The start line without its end.</summary>
     public static ReadOnlySpan<byte> FirstLine(ReadOnlySpan<byte> head)
     {
         var end = head.IndexOf((byte)'\n');
         return (end < 0 ? head : head[..end]).TrimEnd((byte)'\r');
     }
+
+    /// <summary>The version as shown: that of HTTP/2 has no minor number (RFC 9113 §8.8).</summary>
+    public static string Version(ReadOnlySpan<byte> version) => version.SequenceEqual("HTTP/2.0"u8) ? Http2 : Encoding.Latin1.GetString(version);
 
     /// <summary>Field lines as pairs.</summary>
     /// <param name="head">A head, or a trailer section.</param>
@@ -35,7 +40,8 @@ internal static class HeadText
                 continue;
             }
 
-            var colon = line.IndexOf((byte)':');
+            // A pseudo-field that was refused has its own colon in front.
+            var colon = line[1..].IndexOf((byte)':') is >= 0 and var at ? at + 1 : line[0] == ':' ? 0 : -1;
             fields.Add(colon < 0
                 ? [Encoding.Latin1.GetString(line), ""]
                 : [Encoding.Latin1.GetString(line[..colon]), Encoding.Latin1.GetString(Trim(line[(colon + 1)..]))]);

@@ -32,6 +32,14 @@ public interface IFlowListener
 {
     /// <summary>A flow changed; what it looks like now is to be had from <see cref="FlowStore.Find"/>.</summary>
     void FlowChanged(FlowId id, FlowChange change);
+
+    /// <summary>
+    /// A message was appended to the history of a flow. The next one is announced only after somebody read this flow's messages
+    /// (<see cref="FlowStore.AcknowledgeMessages"/>): a fast socket that nobody follows costs one call.
+    /// </summary>
+    /// <param name="id">The flow.</param>
+    /// <param name="number">Number of the message within the flow, from 1.</param>
+    void MessageAppended(FlowId id, long number);
 }
 
 /// <summary>Counters of the capture at one moment.</summary>

@@ -74,7 +74,9 @@ internal readonly ref struct RequestContents
         var last = rest.LastIndexOf((byte)' ');
         Target = last < 0 ? rest : rest[..last].TrimEnd((byte)' ');
         Version = last < 0 ? [] : rest[(last + 1)..];
-        IsAuthority = Method.SequenceEqual("CONNECT"u8);
+
+        // Extended CONNECT has a whole URI as its target (RFC 8441 §4).
+        IsAuthority = Method.SequenceEqual("CONNECT"u8) && Target.IndexOf("://"u8) < 0;
         Path = PathOf(Target, IsAuthority);
     }
 

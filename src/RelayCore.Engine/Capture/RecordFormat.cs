@@ -46,6 +46,9 @@ internal enum SectionTag : byte
 
     /// <summary>What went wrong.</summary>
     Fault,
+
+    /// <summary>A message (<see cref="MessageRecord"/>); the first, small ones stand here.</summary>
+    Message,
 }
 
 /// <summary>Which body a piece belongs to: the sender and whether it is the view received or sent.</summary>

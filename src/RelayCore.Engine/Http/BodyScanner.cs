@@ -7,7 +7,9 @@ using RelayCore.Protocols.Http1;
 namespace RelayCore.Engine.Http;
 
 /// <summary>Follows one body through the octets of its connection, whatever its framing: tells what belongs to it, where the data lies, where it ends.</summary>
-internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
+/// <param name="sender">Whose body.</param>
+/// <param name="recorder">Sees data and trailers as they are found; <see langword="null"/> when somebody else records them.</param>
+internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
 {
     private readonly FieldSection _trailers = new();
     private Http1Limits _limits = Http1Limits.Default;
@@ -56,7 +58,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
     /// <returns>Whether the body is complete by that.</returns>
     public bool End() => IsComplete |= Framing.Kind == BodyFramingKind.UntilClose;
 
-    /// <summary>Takes the next step; data is shown to the recorder.</summary>
+    /// <summary>Takes the next step; data is shown to the recorder?.</summary>
     /// <param name="source">Octets not consumed.</param>
     public ChunkedStep Step(ReadOnlySpan<byte> source)
     {
@@ -66,7 +68,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
             if (step.Status == ChunkedStatus.Data)
             {
                 DataOctets += step.Length;
-                recorder.Body(sender, source.Slice(step.Start, step.Length));
+                recorder?.Body(sender, source.Slice(step.Start, step.Length));
             }
             else if (step.Status == ChunkedStatus.End)
             {
@@ -74,7 +76,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
                 if (step.Length > 2)
                 {
                     var section = source.Slice(step.Start, step.Length);
-                    recorder.Trailers(sender, section);
+                    recorder?.Trailers(sender, section);
                     var error = Http1HeadReader.ReadTrailers(section, _limits, _allowed, _trailers, out var repairs);
                     if (error.IsError)
                     {
@@ -102,7 +104,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder recorder)
         _remaining -= length;
         DataOctets += length;
         IsComplete = Framing.Kind == BodyFramingKind.Length && _remaining == 0;
-        recorder.Body(sender, source[..length]);
+        recorder?.Body(sender, source[..length]);
         return new(ChunkedStatus.Data, length, 0, length);
     }
 

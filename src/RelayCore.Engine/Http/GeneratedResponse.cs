@@ -19,18 +19,11 @@ internal static class GeneratedResponse
     /// <param name="isHead">Whether the request was HEAD: the head as for GET, without body.</param>
     public static byte[] Build(FaultEntry entry, string detail, FieldSection? request, bool close, bool isHead)
     {
-        var html = request?.Get("Accept") is { } accept && PrefersHtml(accept);
-        var body = html ? Html(entry, detail) : Json(entry, detail);
-        var head = new StringBuilder(512)
-            .Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {entry.Status} {ReasonPhrases.Get(entry.Status)}\r\n")
-            .Append(html ? "Content-Type: text/html; charset=utf-8\r\n" : "Content-Type: application/problem+json\r\n")
-            .Append(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n")
-            .Append("Cache-Control: no-store\r\n")
-            .Append("X-Content-Type-Options: nosniff\r\n")
-            .Append(CultureInfo.InvariantCulture, $"X-Relay-Core-Error: {entry.Code}\r\n");
-        if (entry.Status == 407)
+        var body = Body(entry, detail, request, out var contentType);
+        var head = new StringBuilder(512).Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {entry.Status} {ReasonPhrases.Get(entry.Status)}\r\n");
+        foreach (var (name, value) in Fields(entry, contentType, body.Length))
         {
-            head.Append("Proxy-Authenticate: Basic realm=\"RelayCore\", charset=\"UTF-8\"\r\n");
+            head.Append(CultureInfo.InvariantCulture, $"{name}: {value}\r\n");
         }
 
         if (close)
@@ -40,6 +33,44 @@ internal static class GeneratedResponse
 
         head.Append("\r\n");
         return [.. Encoding.ASCII.GetBytes(head.ToString()), .. isHead ? [] : body];
+    }
+
+    /// <summary>Makes the same answer as a head that any HTTP version can send.</summary>
+    /// <param name="head">Receives status and fields.</param>
+    /// <param name="entry">What the fault means; its status is not 0.</param>
+    /// <param name="detail">One line about this case.</param>
+    /// <param name="request">Fields of the request, for Accept; <see langword="null"/> when there are none to trust.</param>
+    /// <returns>The body; not to be sent to HEAD.</returns>
+    public static byte[] Load(ResponseHead head, FaultEntry entry, string detail, FieldSection? request)
+    {
+        var body = Body(entry, detail, request, out var contentType);
+        head.Load(entry.Status, null, 1);
+        foreach (var (name, value) in Fields(entry, contentType, body.Length))
+        {
+            head.Fields.AddUnlogged(Encoding.ASCII.GetBytes(name), Encoding.ASCII.GetBytes(value));
+        }
+
+        return body;
+    }
+
+    private static byte[] Body(FaultEntry entry, string detail, FieldSection? request, out string contentType)
+    {
+        var html = request?.Get("Accept") is { } accept && PrefersHtml(accept);
+        contentType = html ? "text/html; charset=utf-8" : "application/problem+json";
+        return html ? Html(entry, detail) : Json(entry, detail);
+    }
+
+    private static IEnumerable<(string Name, string Value)> Fields(FaultEntry entry, string contentType, int length)
+    {
+        yield return ("Content-Type", contentType);
+        yield return ("Content-Length", length.ToString(CultureInfo.InvariantCulture));
+        yield return ("Cache-Control", "no-store");
+        yield return ("X-Content-Type-Options", "nosniff");
+        yield return ("X-Relay-Core-Error", entry.Code);
+        if (entry.Status == 407)
+        {
+            yield return ("Proxy-Authenticate", "Basic realm=\"RelayCore\", charset=\"UTF-8\"");
+        }
     }
 
     private static bool PrefersHtml(string accept)

@@ -243,6 +243,6 @@ internal sealed partial class Http1Session
         _ => null,
     };
 
-    private static FlowFault Late(string code, FaultStage stage, PeerRole? blame) =>
+    internal static FlowFault Late(string code, FaultStage stage, PeerRole? blame) =>
         new(code, stage, FaultKind.Timeout, blame, FaultCatalog.Find(code)!.Explanation, blame == PeerRole.Server);
 }

@@ -7,17 +7,19 @@ namespace RelayCore.Engine.Http;
 
 internal sealed partial class Http1Session
 {
-    private FlowFault MalformedRequest(Http1Error error)
+    private FlowFault MalformedRequest(Http1Error error) => MalformedRequest(error, _input.Span);
+
+    internal static FlowFault MalformedRequest(Http1Error error, ReadOnlySpan<byte> source)
     {
         var code = FaultCatalog.CodeOf(error.Fault, isResponse: false);
         return new(code, FaultStage.Request, FaultKind.Protocol, PeerRole.Client, FaultCatalog.Find(code)?.Explanation ?? error.Fault.ToString())
         {
-            Octets = Around(_input.Span, error.Offset, out var offset),
+            Octets = Around(source, error.Offset, out var offset),
             OctetsOffset = offset,
         };
     }
 
-    private static FlowFault MalformedResponse(Http1Error error, ReadOnlySpan<byte> source)
+    internal static FlowFault MalformedResponse(Http1Error error, ReadOnlySpan<byte> source)
     {
         var code = FaultCatalog.CodeOf(error.Fault, isResponse: true);
         return new(code, FaultStage.Response, FaultKind.Protocol, PeerRole.Server, FaultCatalog.Find(code)?.Explanation ?? error.Fault.ToString())
@@ -28,7 +30,7 @@ internal sealed partial class Http1Session
     }
 
     /// <summary>Where in the head the line is that a rule about the whole head rests on.</summary>
-    private static int OffsetOf(Http1Fault fault, FieldSection fields)
+    internal static int OffsetOf(Http1Fault fault, FieldSection fields)
     {
         var field = fault switch
         {

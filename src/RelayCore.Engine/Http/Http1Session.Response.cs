@@ -328,26 +328,11 @@ internal sealed partial class Http1Session
         return next == Next.Close && (_input.Length > 0 || !_requestBody.IsComplete) ? Next.Linger : next;
     }
 
-    // NTLM and Negotiate authenticate the connection instead of the request; sharing it would share the identity.
     private bool IsConnectionBound()
     {
         var (request, response) = (_exchange.Request.Fields, _exchange.Response.Fields);
-        return IsConnectionBound(request, "Authorization"u8) || (_exchange.Response.Status == 401 && IsConnectionBound(response, "WWW-Authenticate"u8));
-    }
-
-    private static bool IsConnectionBound(FieldSection fields, ReadOnlySpan<byte> name)
-    {
-        for (var i = fields.IndexOf(name); i >= 0; i = fields.IndexOf(name, i + 1))
-        {
-            var value = fields.Value(i);
-            if ((value.Length >= 4 && System.Text.Ascii.EqualsIgnoreCase(value[..4], "NTLM"u8))
-                || (value.Length >= 9 && System.Text.Ascii.EqualsIgnoreCase(value[..9], "Negotiate"u8)))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return ConnectionBinding.IsIn(request, "Authorization"u8)
+            || (_exchange.Response.Status == 401 && ConnectionBinding.IsIn(response, "WWW-Authenticate"u8));
     }
 
     /// <summary>The exchange cannot go on: says so to the client if nothing of a response was sent, otherwise ends the connection.</summary>
@@ -472,7 +457,7 @@ internal sealed partial class Http1Session
         return Next.Gone;
     }
 
-    private static CloseReason ReasonOf(FlowFault fault) => fault.Kind switch
+    internal static CloseReason ReasonOf(FlowFault fault) => fault.Kind switch
     {
         FaultKind.Timeout => CloseReason.Timeout,
         FaultKind.Protocol => CloseReason.ParserError,

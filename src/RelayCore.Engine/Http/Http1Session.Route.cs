@@ -74,7 +74,7 @@ internal sealed partial class Http1Session
         _requestPlan = BodyPlan.Tap;
         _isUpgrade = _requestHop.Upgrade && line.MinorVersion == 1 && IsForwardableUpgrade(request.Fields); // RFC 9110 §7.8: none from HTTP/1.0
         _acceptsTrailers = AcceptsTrailers(request.Fields);
-        return fault ?? (_scope is null ? CheckCredentials(request.Fields) : null);
+        return fault ?? (_scope is null ? CheckCredentials(_engine.Options, request.Fields) : null);
     }
 
     private FlowFault? Route(in RequestTarget target, ReadOnlySpan<byte> authority, int hostIndex, ref Http1Repairs repairs)
@@ -119,14 +119,14 @@ internal sealed partial class Http1Session
             return MalformedRequest(new(Http1Fault.InvalidTarget, 0));
         }
 
-        return target.Form != RequestTargetForm.Absolute && IsOwnListener(request.Origin)
+        return target.Form != RequestTargetForm.Absolute && IsOwnListener(_engine, request.Origin)
             ? new("RC-HTTP-305", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, $"the request was sent to the proxy itself ({request.Origin.Authority})")
             : null;
     }
 
-    private bool IsOwnListener(Origin origin) =>
+    internal static bool IsOwnListener(EngineContext engine, Origin origin) =>
         System.Net.IPAddress.TryParse(origin.Host == "localhost" ? "127.0.0.1" : origin.Host, out var address)
-        && _engine.OwnEndPoints.IsListener(new(address, origin.Port));
+        && engine.OwnEndPoints.IsListener(new(address, origin.Port));
 
     private void UsePool(Origin origin, ReadOnlySpan<byte> authority)
     {
@@ -171,7 +171,7 @@ internal sealed partial class Http1Session
         return Http1Repairs.HostReplaced;
     }
 
-    private static bool NamesOrigin(ReadOnlySpan<byte> value, Origin origin)
+    internal static bool NamesOrigin(ReadOnlySpan<byte> value, Origin origin)
     {
         if (!Authority.TryRead(value, out var parts))
         {
@@ -190,7 +190,7 @@ internal sealed partial class Http1Session
         return index >= 0 && !Ascii.EqualsIgnoreCase(fields.Value(index), "h2c"u8);
     }
 
-    private static bool AcceptsTrailers(FieldSection fields)
+    internal static bool AcceptsTrailers(FieldSection fields)
     {
         for (var i = fields.IndexOf(KnownField.TE); i >= 0; i = fields.IndexOf(KnownField.TE, i + 1))
         {
@@ -207,9 +207,9 @@ internal sealed partial class Http1Session
         return false;
     }
 
-    private FlowFault? CheckCredentials(FieldSection fields)
+    internal static FlowFault? CheckCredentials(EngineOptions options, FieldSection fields)
     {
-        if (_engine.Options.ProxyCredentials is not { } expected)
+        if (options.ProxyCredentials is not { } expected)
         {
             return null;
         }

@@ -12,7 +12,7 @@ namespace RelayCore.Engine.Pipeline;
 /// Runs the interceptors of one stage in order, records what each of them changed, and keeps a failing one from harming the exchange:
 /// its edits are taken back and the flow is marked.
 /// </summary>
-internal sealed class StageRunner(FlowRecorder recorder, TimeProvider time)
+internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider time)
 {
     private long _started;
 

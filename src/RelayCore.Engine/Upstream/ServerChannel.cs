@@ -1,4 +1,5 @@
 using RelayCore.Core.Connections;
+using RelayCore.Engine.Http.Exchanges;
 using RelayCore.Engine.Transport;
 
 namespace RelayCore.Engine.Upstream;
@@ -12,6 +13,9 @@ internal sealed class ServerChannel(OriginPool pool, DuplexTransport transport, 
     public OriginPool Pool => pool;
 
     public DuplexTransport Transport => transport;
+
+    /// <summary>The channel as a server stream, once an exchange used it as one; reused for those that follow.</summary>
+    public Http1ServerStream? Stream { get; set; }
 
     public ServerConnection Facts => facts;
 

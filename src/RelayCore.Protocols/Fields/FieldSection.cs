@@ -37,6 +37,9 @@ public sealed class FieldSection
     /// <summary>Edits since the head was received, oldest first; empty when untouched.</summary>
     public IReadOnlyList<FieldChange> Changes => _changes ?? (IReadOnlyList<FieldChange>)[];
 
+    /// <summary>Whether the received names are lower case and, like the values, checked for HTTP/2 (RFC 9113 §8.2): such lines need no second look.</summary>
+    public bool HasLowerCaseNames { get; internal set; }
+
     /// <summary>Number of edits since the head was received.</summary>
     public int ChangeCount => _changes?.Count ?? 0;
 
@@ -54,6 +57,7 @@ public sealed class FieldSection
     {
         Count = 0;
         _length = ReceivedLength = 0;
+        HasLowerCaseNames = false;
         _changes?.Clear();
         if (_octets.Length > RetainedOctets)
         {
@@ -84,6 +88,46 @@ public sealed class FieldSection
             Known = KnownFields.Identify(_octets.AsSpan(lineStart, nameLength)),
         };
     }
+
+    /// <summary>Appends octets to what was received, for a head that is put together from parts; for codecs, after <see cref="Clear"/>.</summary>
+    internal void AppendReceived(ReadOnlySpan<byte> octets)
+    {
+        Append(octets);
+        ReceivedLength = _length;
+    }
+
+    /// <summary>Appends a line, with colon, SP and CRLF, to what was received.</summary>
+    internal void AppendReceivedLine(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, KnownField known, bool isNeverIndexed)
+    {
+        if (Count == _lines.Length)
+        {
+            Array.Resize(ref _lines, Math.Max(16, Count * 2));
+        }
+
+        var length = name.Length + value.Length + 4;
+        EnsureOctets(_length + length);
+        var line = _octets.AsSpan(_length, length);
+        name.CopyTo(line);
+        line[name.Length] = (byte)':';
+        line[name.Length + 1] = (byte)' ';
+        value.CopyTo(line[(name.Length + 2)..]);
+        line[^2] = (byte)'\r';
+        line[^1] = (byte)'\n';
+        ref var added = ref _lines[Count++];
+        added.NameStart = _length;
+        added.NameLength = name.Length;
+        added.ValueStart = _length + name.Length + 2;
+        added.ValueLength = value.Length;
+        added.LineLength = length;
+        added.Known = known;
+        added.IsNeverIndexed = isNeverIndexed;
+        _length += length;
+        ReceivedLength = _length;
+    }
+
+    /// <summary>Keeps octets that belong to the head and are no part of what is shown as received.</summary>
+    /// <returns>Their offset, for <see cref="Octets"/>.</returns>
+    internal int AppendAside(ReadOnlySpan<byte> octets) => Append(octets);
 
     /// <summary>Replaces the value of a line without logging it, as the repair of a received line; for codecs.</summary>
     public void RepairValue(int index, ReadOnlySpan<byte> value)
@@ -136,6 +180,9 @@ public sealed class FieldSection
     /// <summary>What the engine knows the field as.</summary>
     public KnownField Known(int index) => _lines[index].Known;
 
+    /// <summary>Whether the line came as an HPACK literal never to be indexed, and so must go on (RFC 7541 §6.2.3).</summary>
+    public bool IsNeverIndexed(int index) => _lines[index].IsNeverIndexed;
+
     /// <summary>Whether the line leaves as it came.</summary>
     public bool IsUntouched(int index) => _lines[index].LineLength > 0;
 
@@ -145,7 +192,11 @@ public sealed class FieldSection
     /// <summary>Offset and length of the received line, for copying runs of them; length 0 when touched.</summary>
     internal (int Start, int Length) ReceivedRange(int index) => (_lines[index].NameStart, _lines[index].LineLength);
 
-    internal ReadOnlySpan<byte> Octets(int start, int length) => _octets.AsSpan(start, length);
+    /// <summary>Offset and length of the value.</summary>
+    internal (int Start, int Length) ValueRange(int index) => (_lines[index].ValueStart, _lines[index].ValueLength);
+
+    /// <summary>Octets by the offsets a codec gave.</summary>
+    public ReadOnlySpan<byte> Octets(int start, int length) => _octets.AsSpan(start, length);
 
     /// <summary>Index of the first line with this name at or after <paramref name="from"/>, compared without case, or -1.</summary>
     public int IndexOf(ReadOnlySpan<byte> name, int from = 0)
@@ -373,5 +424,6 @@ public sealed class FieldSection
         public int ValueLength;
         public int LineLength;
         public KnownField Known;
+        public bool IsNeverIndexed;
     }
 }

@@ -52,6 +52,9 @@ public enum KnownField : byte
 
     /// <summary>Content-Encoding (RFC 9110 §8.4).</summary>
     ContentEncoding,
+
+    /// <summary>Cookie (RFC 6265 §4.2), which HTTP/2 may have in several lines (RFC 9113 §8.2.3).</summary>
+    Cookie,
 }
 
 /// <summary>Recognises <see cref="KnownField"/>s.</summary>
@@ -62,7 +65,7 @@ public static class KnownFields
     {
         2 => Is(name, "te"u8) ? KnownField.TE : KnownField.None,
         4 => Is(name, "host"u8) ? KnownField.Host : KnownField.None,
-        6 => Is(name, "expect"u8) ? KnownField.Expect : KnownField.None,
+        6 => Is(name, "expect"u8) ? KnownField.Expect : Is(name, "cookie"u8) ? KnownField.Cookie : KnownField.None,
         7 => Is(name, "upgrade"u8) ? KnownField.Upgrade : Is(name, "trailer"u8) ? KnownField.Trailer : KnownField.None,
         10 => Is(name, "connection"u8) ? KnownField.Connection : Is(name, "keep-alive"u8) ? KnownField.KeepAlive : KnownField.None,
         12 => Is(name, "content-type"u8) ? KnownField.ContentType : KnownField.None,

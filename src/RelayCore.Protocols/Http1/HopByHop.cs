@@ -68,7 +68,10 @@ public readonly struct HopByHop
     public bool Covers(FieldSection fields, int index) => fields.Known(index) switch
     {
         KnownField.Connection or KnownField.ProxyConnection or KnownField.KeepAlive or KnownField.TE or KnownField.Upgrade
-            or KnownField.ProxyAuthorization or KnownField.ProxyAuthenticate or KnownField.Http2Settings => true,
+            or KnownField.ProxyAuthorization or KnownField.Http2Settings => true,
+
+        // One that was not received is our own, and for this very connection.
+        KnownField.ProxyAuthenticate => fields.ReceivedLength > 0,
         var known => _nominated is { } nominated && IsByNomination(known) && nominated.Contains(fields.Name(index)),
     };
 

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using RelayCore.Protocols.Fields;
 
@@ -116,7 +115,7 @@ public static class Http1Framing
             while (FieldSyntax.TryTakeListMember(ref list, out var member))
             {
                 count++;
-                if (!TryReadDigits(member, out var value))
+                if (!ContentLength.TryRead(member, out var value))
                 {
                     return Http1Fault.InvalidContentLength;
                 }
@@ -155,13 +154,6 @@ public static class Http1Framing
         }
 
         return Http1Fault.None;
-    }
-
-    private static bool TryReadDigits(ReadOnlySpan<byte> text, out long value)
-    {
-        value = 0;
-        return text.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0
-            && Utf8Parser.TryParse(text, out value, out var consumed) && consumed == text.Length;
     }
 
     /// <summary>Accepts the codings of RFC 9112 §7, with chunked at most once and last.</summary>

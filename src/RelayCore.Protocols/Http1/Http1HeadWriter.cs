@@ -121,7 +121,8 @@ public static class Http1HeadWriter
         return written + 2;
     }
 
-    private static int WriteOptions(Span<byte> destination, ConnectionOptions options)
+    /// <summary>Writes what is said about the next connection; nothing of it may be none.</summary>
+    internal static int WriteOptions(Span<byte> destination, ConnectionOptions options)
     {
         var at = 0;
         if ((options & ConnectionOptions.TrailersAccepted) != 0)

@@ -8,7 +8,7 @@ using RelayCore.Runtime.Flows;
 namespace RelayCore.Runtime.Events;
 
 /// <summary>One event as delivered.</summary>
-/// <param name="Number">Its number; passing it to <see cref="EventLog.ReadAsync"/> continues behind it.</param>
+/// <param name="Number">Its number; passing it to <see cref="EventLog.ReadAsync"/> continues behind it. 0 when more events of the same number follow.</param>
 /// <param name="Name">Its name on the event stream: <c>flow</c>, <c>flow-event</c>, <c>lifecycle</c>, <c>lagged</c>, ….</param>
 /// <param name="Data">JSON, UTF-8.</param>
 public readonly record struct LogEvent(long Number, string Name, ReadOnlyMemory<byte> Data);
@@ -23,7 +23,16 @@ public sealed class EventLog : IFlowListener
     /// <summary>Octets of content in a <c>flow</c> event, each body; the rest is marked and to be had from the flow itself.</summary>
     public const int MaxContent = 256 * 1024;
 
+    /// <summary>Octets of content in an event with a message; the rest is marked and to be had page by page.</summary>
+    public const int MaxMessageContent = 64 * 1024;
+
+    /// <summary>Messages shown to one reader in 50 ms: a fast socket is read page by page, not event by event.</summary>
+    public const int MaxMessagesAtOnce = 256;
+
     private const int BatchSize = 64;
+    private const int MaxMessagesOfFlow = 64;
+
+    private static readonly TimeSpan s_messagePause = TimeSpan.FromMilliseconds(50);
 
     private readonly Lock _gate = new();
     private readonly Entry[] _ring;
@@ -49,6 +58,7 @@ public sealed class EventLog : IFlowListener
         Payload,
         Flow,
         FlowEvent,
+        Messages,
     }
 
     /// <summary>Events kept.</summary>
@@ -108,17 +118,35 @@ public sealed class EventLog : IFlowListener
         arrived?.TrySetResult();
     }
 
+    /// <inheritdoc/>
+    void IFlowListener.MessageAppended(FlowId id, long number)
+    {
+        TaskCompletionSource? arrived;
+        lock (_gate)
+        {
+            Add(new() { Kind = EntryKind.Messages, Flow = id, At = number });
+            (arrived, _arrived) = (_arrived, null);
+        }
+
+        arrived?.TrySetResult();
+    }
+
     /// <summary>Reads events until cancelled.</summary>
     /// <param name="after">Number of the last event already seen; <see cref="LastNumber"/> for new ones only, 0 for all that are kept.</param>
     /// <param name="summaries">Whether a changed flow comes as <c>flow-summary</c>, the line of a list, instead of as a whole <c>flow</c>.</param>
+    /// <param name="messages">Whether messages of flows come too, as <c>ws-message</c> or <c>flow-message</c>.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <remarks>
+    /// Messages come at least once and in the order of their flow; their numbers tell. When more arrive than can be shown, only the newest are,
+    /// and an event <c>messages-lagged</c> with <c>{"flow_id","from","to","missed"}</c> says which to read from the flow.
     /// A gap comes as an event <c>lagged</c> with <c>{"from","to","missed"}</c>. A number this log never gave (of an earlier run) is answered
     /// by <c>lagged</c> with <c>"reason":"unknown_number"</c>, and reading goes on with the oldest event kept.
     /// </remarks>
-    public async IAsyncEnumerable<LogEvent> ReadAsync(long after, bool summaries = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<LogEvent> ReadAsync(
+        long after, bool summaries = false, bool messages = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var next = Math.Max(0, after) + 1;
+        var (shown, windowAt) = (0, 0L);
         var batch = new Entry[BatchSize];
         if (next > LastNumber + 1)
         {
@@ -144,10 +172,32 @@ public sealed class EventLog : IFlowListener
             for (var i = 0; i < count; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                yield return Make(first + i, batch[i], summaries);
+                if (batch[i].Kind != EntryKind.Messages)
+                {
+                    yield return Make(first + i, batch[i], summaries);
+                }
+                else if (messages)
+                {
+                    if (shown == 0 || _time.GetElapsedTime(windowAt) >= s_messagePause)
+                    {
+                        (shown, windowAt) = (0, _time.GetTimestamp());
+                    }
+
+                    foreach (var item in MakeMessages(first + i, MaxMessagesAtOnce - shown))
+                    {
+                        shown++;
+                        yield return item;
+                    }
+                }
             }
 
             next = first + count;
+            if (shown > 0 && count < batch.Length && s_messagePause - _time.GetElapsedTime(windowAt) is { Ticks: > 0 } pause)
+            {
+                // Until then what arrives gathers in the flows, and costs nothing here.
+                await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
+            }
+
             if (arrived is not null)
             {
                 await arrived.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -171,6 +221,73 @@ public sealed class EventLog : IFlowListener
             return (first, count, count > 0 ? null : _arrived ??= new(TaskCreationOptions.RunContinuationsAsynchronously));
         }
     }
+
+    /// <summary>What a note of new messages stands for: everything up to the moment it is first read by anybody.</summary>
+    private List<LogEvent> MakeMessages(long number, int budget)
+    {
+        Entry entry;
+        lock (_gate)
+        {
+            entry = _ring[number & (_ring.Length - 1)];
+            if (_last - number >= _ring.Length)
+            {
+                return []; // overwritten since: the next look at the log says so
+            }
+        }
+
+        var last = entry.Until;
+        if (last == 0)
+        {
+            last = _flows.LastMessage(entry.Flow);
+            lock (_gate)
+            {
+                ref var kept = ref _ring[number & (_ring.Length - 1)];
+                if (_last - number < _ring.Length)
+                {
+                    last = kept.Until = kept.Until == 0 ? last : kept.Until;
+                }
+            }
+        }
+
+        var id = entry.Flow.ToString();
+        var first = Math.Max(entry.At, last - Math.Min(budget, MaxMessagesOfFlow) + 1);
+        var found = first > last ? [] : _flows.Messages(entry.Flow, first - 1, (int)(last - first + 1), MaxMessageContent)?.Messages ?? [];
+        var events = new List<LogEvent>(found.Count + 1);
+        first = found.Count > 0 ? found[0].Number : last + 1;
+        if (first > entry.At && last >= entry.At)
+        {
+            var from = entry.At;
+            events.Add(new(0, "messages-lagged", Json(x =>
+            {
+                x.WriteString("flow_id"u8, id);
+                x.WriteNumber("from"u8, from);
+                x.WriteNumber("to"u8, first - 1);
+                x.WriteNumber("missed"u8, first - from);
+            })));
+        }
+
+        foreach (var message in found)
+        {
+            if (message.Number <= last)
+            {
+                events.Add(new(0, Name(message), Json(x =>
+                {
+                    x.WriteString("flow_id"u8, id);
+                    x.WritePropertyName("message"u8);
+                    JsonSerializer.Serialize(x, message, FlowJson.Default.FlowMessage);
+                })));
+            }
+        }
+
+        if (events.Count > 0)
+        {
+            events[^1] = events[^1] with { Number = number };
+        }
+
+        return events;
+    }
+
+    private static string Name(FlowMessage message) => message.Opcode is "Event" or "Line" or "GrpcMessage" ? "flow-message" : "ws-message";
 
     private LogEvent Make(long number, in Entry entry, bool summaries)
     {
@@ -242,7 +359,8 @@ public sealed class EventLog : IFlowListener
         public string? Name;
         public byte[]? Payload;
         public FlowId Flow;
-        public long At; // monotonic
+        public long At; // monotonic; of messages, the number of the first
+        public long Until; // number of the last message, once somebody read them
         public EntryKind Kind;
         public FlowChange Change;
     }

@@ -11,6 +11,9 @@ public sealed class FlowService(FlowStore store, IContentCodings codings)
     /// <summary>Largest page.</summary>
     public const int MaxLimit = 200;
 
+    /// <summary>Largest page of messages.</summary>
+    public const int MaxMessages = 1000;
+
     /// <summary>Counters of the capture.</summary>
     public CaptureStatistics Statistics => store.Statistics;
 
@@ -54,6 +57,31 @@ public sealed class FlowService(FlowStore store, IContentCodings codings)
     {
         using var flow = store.Find(id);
         return flow?.ToSummary();
+    }
+
+    /// <summary>Messages of a flow in order, running flows included.</summary>
+    /// <param name="id">Flow.</param>
+    /// <param name="after">Number of the last one already seen; 0 for the oldest kept.</param>
+    /// <param name="limit">How many at most; clamped to 1 to <see cref="MaxMessages"/>.</param>
+    /// <param name="maxContent">Octets of content shown of each; what is cut is marked.</param>
+    /// <returns>The messages, at most 16 MiB of content (then fewer than <paramref name="limit"/>), and the number of the flow's last one; <see langword="null"/> when there is no such flow.</returns>
+    public (IReadOnlyList<FlowMessage> Messages, long Last)? Messages(FlowId id, long after, int limit, int maxContent = CapturedFlow.MaxContent)
+    {
+        using var flow = store.Find(id);
+        return flow is null ? null : (flow.Messages(Math.Max(0, after), Math.Clamp(limit, 1, MaxMessages), maxContent), flow.MessageCount);
+    }
+
+    /// <summary>Number of a flow's last message, which is then announced as seen; -1 when there is no such flow.</summary>
+    internal long LastMessage(FlowId id)
+    {
+        var last = store.AcknowledgeMessages(id);
+        if (last >= 0)
+        {
+            return last;
+        }
+
+        using var flow = store.Find(id);
+        return flow?.MessageCount ?? -1;
     }
 
     /// <summary>Opens a body as it was on the wire: transfer coding removed, content coding not.</summary>

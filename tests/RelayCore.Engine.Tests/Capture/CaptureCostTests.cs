@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using RelayCore.Core.Flows;
+using RelayCore.Core.Interception;
 using RelayCore.Engine.Capture;
+using RelayCore.Protocols;
 using Xunit;
 using static RelayCore.Engine.Tests.Capture.CaptureDriver;
 
@@ -68,6 +71,32 @@ public sealed class CaptureCostTests(ITestOutputHelper output)
         Assert.InRange(Resident() - resident, 0, Budget + (100L * 1024 * 1024));
         Assert.Equal(200_000, statistics.Stored);
         Assert.Equal(statistics.Live, store.List(new()).Count());
+    }
+
+    [Fact]
+    public void Message_64Octets_CostsNextToNothing()
+    {
+        using var store = Store(64 * 1024 * 1024);
+        var recorder = store.Rent();
+        recorder.Begin(FlowKind.WebSocket, NewId(), default, Client(), 1);
+        Say(200_000); // past the limit, so that every block taken is one given back
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var timer = Stopwatch.StartNew();
+        Say(1_000_000);
+        var elapsed = timer.Elapsed;
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        output.WriteLine($"{elapsed.TotalNanoseconds / 1_000_000:F0} ns and {allocated / 1_000_000.0:F3} B per message");
+        Assert.InRange(allocated / 1_000_000.0, 0, 1); // an object for each block
+        Assert.InRange(elapsed.TotalMicroseconds / 1_000_000, 0, 1);
+        recorder.End(CloseReason.Completed, null, null, 1);
+
+        void Say(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                recorder.Message(PeerRole.Client, MessageType.Text, MessageMarks.Final, Kilobyte.AsSpan(0, 64), 70, 1);
+            }
+        }
     }
 
     [Fact]

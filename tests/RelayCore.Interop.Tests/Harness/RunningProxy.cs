@@ -144,6 +144,8 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
 
     public void FlowChanged(FlowId id, FlowChange change) => _changed.Release();
 
+    public void MessageAppended(FlowId id, long number) => _changed.Release();
+
     public async ValueTask DisposeAsync()
     {
         if (_isDisposed)
