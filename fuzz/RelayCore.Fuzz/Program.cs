@@ -13,6 +13,7 @@ using SharpFuzz;
     ("chunked", () => new ChunkedTarget()),
     ("client-hello", () => new ClientHelloTarget()),
     ("http2-frames", () => new Http2FramesTarget()),
+    ("hpack", () => new HpackTarget()),
 ];
 
 switch (args)
