@@ -25,7 +25,7 @@ internal sealed class EngineContext
     public required Connector Connector { get; init; }
 
     /// <summary>Where exchanges get the server's side from.</summary>
-    public required IServerStreams Servers { get; init; }
+    public IServerStreams Servers { get; set; } = null!;
 
     public required LeafCertificates Leaves { get; init; }
 
@@ -49,6 +49,14 @@ internal sealed class EngineContext
     public required CancellationToken Stopping { get; init; }
 
     public EngineLimits Limits => Options.Limits;
+
+    /// <summary>Told of a defect of the program that ended a session or an exchange.</summary>
+    public Action<Exception>? OnFailure { get; set; }
+
+    /// <summary>A number for a client connection, tunnels in streams included.</summary>
+    public long NextClientId() => Interlocked.Increment(ref _lastClient);
+
+    private long _lastClient;
 }
 
 /// <summary>Addresses of this proxy itself.</summary>

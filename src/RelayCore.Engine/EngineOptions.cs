@@ -36,6 +36,12 @@ public sealed record EngineOptions
     /// <summary>Parent proxy.</summary>
     public UpstreamProxy? UpstreamProxy { get; init; }
 
+    /// <summary>Whether HTTP/2 is spoken, and to which clients. Default <see cref="Http2Use.Mirror"/>.</summary>
+    public Http2Use Http2 { get; init; }
+
+    /// <summary>Servers without TLS that are spoken to in HTTP/2 without asking (RFC 9113 §3.3).</summary>
+    public IReadOnlyList<HostPattern> Http2PriorKnowledge { get; init; } = [];
+
     /// <summary>Credentials clients must present, as user:password; <see langword="null"/> for none.</summary>
     public string? ProxyCredentials { get; init; }
 
@@ -44,6 +50,19 @@ public sealed record EngineOptions
 
     /// <summary>Authorities (host:port) of our own control ports, which are not captured.</summary>
     public IReadOnlyList<string> CaptureExclude { get; init; } = [];
+}
+
+/// <summary>Whether HTTP/2 is spoken.</summary>
+public enum Http2Use
+{
+    /// <summary>A client gets by ALPN what its server speaks, so that it meets what it would meet without the proxy.</summary>
+    Mirror,
+
+    /// <summary>A client gets HTTP/2 if it offers it, whatever its server speaks; messages are translated.</summary>
+    Always,
+
+    /// <summary>Not at all; clients that offer nothing else are passed through.</summary>
+    Never,
 }
 
 /// <summary>A parent proxy.</summary>

@@ -9,6 +9,7 @@ using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Http;
 using RelayCore.Engine.Http.Exchanges;
+using RelayCore.Engine.Http.Http2;
 using RelayCore.Engine.Listeners;
 using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
@@ -27,7 +28,7 @@ public sealed class ProxyEngine : IAsyncDisposable
     private readonly ConcurrentDictionary<IPAddress, int> _perClient = new();
     private readonly ITimer _sweep;
     private readonly CancellationTokenSource _stopping = new();
-    private long _lastClient;
+    private long _accepted;
     private int _clients;
     private long _failures;
     private int _disposed;
@@ -54,7 +55,6 @@ public sealed class ProxyEngine : IAsyncDisposable
             Store = store,
             Pool = new ServerPool(options.Limits, time),
             Connector = connector,
-            Servers = new Http1ServerStreams(options.Limits, time, connector),
             Leaves = leaves,
             Sweeper = new DeadlineSweeper(time),
             Codings = codings,
@@ -62,7 +62,9 @@ public sealed class ProxyEngine : IAsyncDisposable
             OwnEndPoints = own,
             Stopping = _stopping.Token,
         };
+        _context.Servers = new ServerStreams(_context, new Http1ServerStreams(options.Limits, time, connector));
         _context.Sweeper.OnFailure = Failed;
+        _context.OnFailure = Failed;
         _sweep = time.CreateTimer(static state => ((ServerPool)state!).Sweep(), _context.Pool, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
 
@@ -73,7 +75,7 @@ public sealed class ProxyEngine : IAsyncDisposable
     public int ClientConnections => Volatile.Read(ref _clients);
 
     /// <summary>Client connections accepted since the start.</summary>
-    public long AcceptedConnections => Volatile.Read(ref _lastClient);
+    public long AcceptedConnections => Volatile.Read(ref _accepted);
 
     /// <summary>Sessions that ended by a defect of the program; each is a bug.</summary>
     public long InternalFailures => Volatile.Read(ref _failures);
@@ -132,7 +134,7 @@ public sealed class ProxyEngine : IAsyncDisposable
             listener.Close();
         }
 
-        foreach (var session in _context.Sweeper.Snapshot().OfType<Http1Session>())
+        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>())
         {
             session.Drain();
         }
@@ -144,7 +146,7 @@ public sealed class ProxyEngine : IAsyncDisposable
         }
 
         await _stopping.CancelAsync().ConfigureAwait(false);
-        foreach (var session in _context.Sweeper.Snapshot().OfType<Http1Session>())
+        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>())
         {
             session.Abort();
         }
@@ -216,9 +218,10 @@ public sealed class ProxyEngine : IAsyncDisposable
             return;
         }
 
+        Interlocked.Increment(ref _accepted);
         var facts = new ClientConnection
         {
-            Id = Interlocked.Increment(ref _lastClient),
+            Id = _context.NextClientId(),
             LocalEndPoint = client.LocalEndPoint,
             RemoteEndPoint = client.RemoteEndPoint,
             Listener = listener,

@@ -82,6 +82,8 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
             Listen = settings.Listen,
             Limits = settings.Limits,
             LenientHttp = settings.LenientHttp,
+            Http2 = settings.Http2,
+            Http2PriorKnowledge = settings.Http2PriorKnowledge,
             PassThrough = settings.PassThrough,
             InterceptOnly = settings.InterceptOnly,
             UpstreamRoots = settings.UpstreamCa.Count == 0 ? [] : UpstreamFiles.ReadRoots(settings.UpstreamCa),

@@ -86,6 +86,19 @@ internal sealed class RunOptions
 
     public Option<bool> LenientHttp { get; } = new("--lenient-http") { Description = "Repair malformed requests that have one meaning instead of refusing them" };
 
+    public Option<string?> Http2 { get; } = new("--http2")
+    {
+        Description = "HTTP/2 towards clients: mirror (what their server speaks), always (if they offer it; translated) or never [default: mirror]",
+        HelpName = "USE",
+    };
+
+    public Option<string[]> H2c { get; } = new("--h2c")
+    {
+        Description = "Servers without TLS that speak HTTP/2 without being asked (prior knowledge); repeatable, commas allowed",
+        HelpName = "HOSTGLOB",
+        AllowMultipleArgumentsPerToken = true,
+    };
+
     public Option<string[]> Timeout { get; } = new("--timeout")
     {
         Description = "A time-out: idle, head, body, connect, handshake, first-byte, total, tunnel or pool, as 500ms, 30s, 5m or never; repeatable",
@@ -127,7 +140,7 @@ internal sealed class RunOptions
     public IEnumerable<Option> All =>
     [
         Listen, CaCert, CaKey, DataDir, ApiPort, ApiBind, ApiToken, NoApi, UpstreamCa, InsecureUpstream, ClientCert, PassThrough, InterceptOnly,
-        Upstream, UpstreamAuthUser, UpstreamBypass, UpstreamFailOpen, ProxyAuth, LenientHttp, Timeout, MaxConnections, MaxConnectionsPerClient,
+        Upstream, UpstreamAuthUser, UpstreamBypass, UpstreamFailOpen, ProxyAuth, LenientHttp, Http2, H2c, Timeout, MaxConnections, MaxConnectionsPerClient,
         MaxServerConnections, MaxHead, MaxBodyCapture, CaptureMemory, ReadyFile, Quiet,
     ];
 

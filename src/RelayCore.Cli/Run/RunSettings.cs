@@ -1,6 +1,7 @@
 using System.Net;
 using RelayCore.Cli.Arguments;
 using RelayCore.Core.Limits;
+using RelayCore.Engine;
 using RelayCore.Engine.Policy;
 
 namespace RelayCore.Cli.Run;
@@ -61,6 +62,12 @@ internal sealed record RunSettings
 
     /// <summary>Repair requests instead of refusing them.</summary>
     public bool LenientHttp { get; init; }
+
+    /// <summary>Whether HTTP/2 is spoken, and to which clients.</summary>
+    public Http2Use Http2 { get; init; }
+
+    /// <summary>Servers without TLS spoken to in HTTP/2.</summary>
+    public IReadOnlyList<HostPattern> Http2PriorKnowledge { get; init; } = [];
 
     /// <summary>Bounds.</summary>
     public EngineLimits Limits { get; init; } = EngineLimits.Default;

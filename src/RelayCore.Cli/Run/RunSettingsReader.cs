@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using RelayCore.Cli.Arguments;
 using RelayCore.Core.Limits;
+using RelayCore.Engine;
 using RelayCore.Engine.Policy;
 
 namespace RelayCore.Cli.Run;
@@ -43,10 +44,28 @@ internal sealed class RunSettingsReader(RunOptions options, ParseResult line, Cl
             UpstreamFailOpen = line.GetValue(options.UpstreamFailOpen),
             ProxyAuth = ReadProxyAuth(),
             LenientHttp = line.GetValue(options.LenientHttp),
+            Http2 = ReadHttp2(),
+            Http2PriorKnowledge = ReadHosts("--h2c", line.GetValue(options.H2c)),
             Limits = ReadLimits(),
             ReadyFile = line.GetValue(options.ReadyFile) is { } file ? Path.GetFullPath(file) : null,
             Quiet = line.GetValue(options.Quiet),
         };
+    }
+
+    private Http2Use ReadHttp2()
+    {
+        switch (line.GetValue(options.Http2)?.ToLowerInvariant())
+        {
+            case null or "mirror":
+                return Http2Use.Mirror;
+            case "always":
+                return Http2Use.Always;
+            case "never":
+                return Http2Use.Never;
+            case var other:
+                _problems.Add($"--http2: '{other}' is none of mirror, always, never.");
+                return Http2Use.Mirror;
+        }
     }
 
     private List<IPEndPoint> ReadListen()

@@ -1,4 +1,5 @@
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Core.Limits;
 
@@ -10,6 +11,9 @@ public sealed record EngineLimits
 
     /// <summary>Bounds on HTTP/1 heads.</summary>
     public Http1Limits Http1 { get; init; } = Http1Limits.Default;
+
+    /// <summary>Bounds on HTTP/2 connections, both sides.</summary>
+    public Http2Limits Http2 { get; init; } = Http2Limits.Default;
 
     /// <summary>Client connection without a request. Default 120 s (nginx keepalive_timeout 75 s, Node agents idle longer). Breach: closed.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(120);
@@ -113,6 +117,11 @@ public sealed record EngineLimits
         if (MaxClientConnections < 1 || MaxConnectionsPerClient < 1 || MaxServerConnectionsPerOrigin < 1)
         {
             yield return "connection limits must be 1 or more.";
+        }
+
+        foreach (var problem in Http2.Problems())
+        {
+            yield return problem;
         }
 
         foreach (var (name, value) in ((string, TimeSpan)[])

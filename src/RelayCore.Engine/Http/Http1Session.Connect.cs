@@ -9,6 +9,7 @@ using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.Http2;
 using RelayCore.Protocols.Tls;
 
 namespace RelayCore.Engine.Http;
@@ -24,6 +25,7 @@ internal sealed partial class Http1Session
         Nothing,
         Tls,
         Http1,
+        Http2,
         Raw,
     }
 
@@ -141,6 +143,19 @@ internal sealed partial class Http1Session
             return Next.Continue;
         }
 
+        if (inner == Inner.Http2)
+        {
+            raw?.Transport.Close();
+            _scope ??= new(new Origin(false, host, port), host);
+            if (!isSecure)
+            {
+                // Without TLS there is no asking: the client knows what its server speaks (RFC 9113 §3.3).
+                _engine.Pool.For(_scope.Origin).Http2.IsPriorKnowledge = true;
+            }
+
+            return await ServeHttp2Async().ConfigureAwait(false);
+        }
+
         if (inner == Inner.Nothing)
         {
             raw?.Transport.Close();
@@ -227,7 +242,7 @@ internal sealed partial class Http1Session
                 return Inner.Nothing;
             }
 
-            var inner = Detect(_input.Span);
+            var inner = Detect(_input.Span, _engine.Options.Http2 != Http2Use.Never);
             if (inner is { } known)
             {
                 return known;
@@ -249,10 +264,15 @@ internal sealed partial class Http1Session
     }
 
     /// <returns><see langword="null"/> while the octets fit more than one.</returns>
-    internal static object? DetectForTests(ReadOnlySpan<byte> octets) => Detect(octets)?.ToString();
+    internal static object? DetectForTests(ReadOnlySpan<byte> octets) => Detect(octets, speaksHttp2: true)?.ToString();
 
-    private static Inner? Detect(ReadOnlySpan<byte> octets)
+    private static Inner? Detect(ReadOnlySpan<byte> octets, bool speaksHttp2)
     {
+        if (speaksHttp2 && Http2Preface.Match(octets) is var match and not OperationStatus.InvalidData && octets.Length >= 3)
+        {
+            return match == OperationStatus.Done ? Inner.Http2 : null;
+        }
+
         if (octets[0] == 0x16)
         {
             return ClientHelloReader.LooksLikeTls(octets) ? (octets.Length >= 6 ? Inner.Tls : null) : Inner.Raw;
@@ -304,7 +324,12 @@ internal sealed partial class Http1Session
 
         var name = hello.IsServerNameValid ? hello.ServerName!
             : (_facts.LocalEndPoint as System.Net.IPEndPoint)?.Address.ToString() ?? "localhost";
-        return await HandshakeAsync(name).ConfigureAwait(false) ? null : Next.Gone;
+        if (!await HandshakeAsync(name, SpeaksHttp2 ? s_bothProtocols : s_http1Protocols).ConfigureAwait(false))
+        {
+            return Next.Gone;
+        }
+
+        return IsHttp2Chosen ? await ServeHttp2Async().ConfigureAwait(false) : null;
     }
 
     /// <summary>A ClientHello inside a tunnel: the policy decides what happens with it.</summary>
@@ -348,14 +373,19 @@ internal sealed partial class Http1Session
                 return await ServeRawTunnelAsync(target.Host, target.Port, isSecure: false, null, FlowMarks.PassedThrough).ConfigureAwait(false);
         }
 
-        if (!await HandshakeAsync(name, host, port).ConfigureAwait(false))
+        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host }, host);
+        if (!await HandshakeAsync(name, await ChooseProtocolsAsync(hello).ConfigureAwait(false), host, port).ConfigureAwait(false))
         {
             return Next.Gone;
         }
 
-        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host }, host);
         try
         {
+            if (IsHttp2Chosen)
+            {
+                return await ServeHttp2Async().ConfigureAwait(false);
+            }
+
             return await OpenTunnelAsync(target.Host, target.Port, isSecure: true).ConfigureAwait(false);
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e) && _input.Length == 0)
@@ -387,7 +417,8 @@ internal sealed partial class Http1Session
         }
 
         // A client that offers only protocols we do not speak would fail with us and works without.
-        if (hello.ApplicationProtocols.Length > 0 && !hello.OffersProtocol("http/1.1") && !hello.OffersProtocol("http/1.0"))
+        if (hello.ApplicationProtocols.Length > 0 && !hello.OffersProtocol("http/1.1") && !hello.OffersProtocol("http/1.0")
+            && !(SpeaksHttp2 && hello.OffersProtocol("h2")))
         {
             return InterceptDecision.PassThrough;
         }
@@ -458,7 +489,7 @@ internal sealed partial class Http1Session
 
     /// <summary>Shakes hands with the client in the name of a host; afterwards the session goes on inside.</summary>
     /// <returns>Whether it succeeded; otherwise a flow says why.</returns>
-    private async ValueTask<bool> HandshakeAsync(string name, string? host = null, int port = 0)
+    private async ValueTask<bool> HandshakeAsync(string name, List<SslApplicationProtocol> protocols, string? host = null, int port = 0)
     {
         var leaf = await _engine.Leaves.GetAsync(name).ConfigureAwait(false);
         ArmClient(Wait.Handshake, _engine.Limits.HandshakeTimeout);
@@ -470,7 +501,7 @@ internal sealed partial class Http1Session
             await stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
             {
                 ServerCertificateContext = leaf,
-                ApplicationProtocols = _facts.Tls!.OfferedProtocols.Count > 0 ? s_clientProtocols : null,
+                ApplicationProtocols = _facts.Tls!.OfferedProtocols.Count > 0 ? protocols : null,
                 CertificateRevocationCheckMode = System.Security.Cryptography.X509Certificates.X509RevocationMode.NoCheck,
             }).ConfigureAwait(false);
         }
@@ -499,6 +530,4 @@ internal sealed partial class Http1Session
         };
         return true;
     }
-
-    private static readonly List<SslApplicationProtocol> s_clientProtocols = [SslApplicationProtocol.Http11, new SslApplicationProtocol("http/1.0")];
 }

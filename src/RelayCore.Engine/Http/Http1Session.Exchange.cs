@@ -59,6 +59,11 @@ internal sealed partial class Http1Session
                 return await ServeConnectAsync().ConfigureAwait(false);
             }
 
+            if (UpgradeSettings() is { } settings)
+            {
+                return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
+            }
+
             if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers))
             {
                 if (await InterceptRequestAsync().ConfigureAwait(false) is { } answered)

@@ -3,6 +3,7 @@ using RelayCore.Core.Connections;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Engine.Capture;
+using RelayCore.Engine.Http.Http2;
 using RelayCore.Engine.Listeners;
 using RelayCore.Engine.Memory;
 using RelayCore.Engine.Pipeline;
@@ -20,9 +21,9 @@ namespace RelayCore.Engine.Http;
 /// <remarks>
 /// Parts: this file reads heads and decides what follows; <c>.Route</c> reads a request and finds where it goes; <c>.Exchange</c> forwards it;
 /// <c>.Response</c> relays the answer and ends the flow; <c>.Body</c> pumps request bodies; <c>.Intercept</c> runs interceptors and edits bodies;
-/// <c>.Connect</c> and <c>.Tunnel</c> handle CONNECT, TLS and raw relays; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
+/// <c>.Connect</c> and <c>.Tunnel</c> handle CONNECT, TLS and raw relays; <c>.Http2</c> hands over to HTTP/2; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
 /// </remarks>
-internal sealed partial class Http1Session : IDeadlined
+internal sealed partial class Http1Session : IDeadlined, IStoppable
 {
     private const int HeadBufferOctets = 4096;
     private const int ResponseBufferOctets = 16 * 1024;
@@ -211,7 +212,9 @@ internal sealed partial class Http1Session : IDeadlined
             return Next.Close;
         }
 
-        return _input.Span[0] == 0x16 ? await AcceptTlsToProxyAsync().ConfigureAwait(false) : null;
+        return _input.Span[0] == 0x16 ? await AcceptTlsToProxyAsync().ConfigureAwait(false)
+            : _input.Span[0] == 'P' && SpeaksHttp2 && await BeginsHttp2Async().ConfigureAwait(false) ? await ServeHttp2Async().ConfigureAwait(false)
+            : null;
     }
 
     /// <summary>Receives until a head is complete, broken or the client ends.</summary>

@@ -29,9 +29,11 @@ internal sealed class Connector
         _tls = new ServerTls(options, time);
     }
 
-    /// <summary>Opens a connection for HTTP/1 exchanges with an origin. The permit of the pool is the caller's.</summary>
+    /// <summary>Opens a connection for exchanges with an origin. The permit of the pool is the caller's.</summary>
+    /// <param name="pool">The origin.</param>
+    /// <param name="offersHttp2">Whether TLS offers HTTP/2 beside HTTP/1.1; what was chosen is in the facts.</param>
     /// <exception cref="UpstreamException">It cannot be reached.</exception>
-    public async ValueTask<ServerChannel> OpenAsync(OriginPool pool)
+    public async ValueTask<ServerChannel> OpenAsync(OriginPool pool, bool offersHttp2 = false)
     {
         var origin = pool.Origin;
         var proxy = ProxyFor(origin.DialHost ?? origin.Host, origin.Port);
@@ -39,15 +41,15 @@ internal sealed class Connector
         {
             try
             {
-                return await OpenViaAsync(pool, proxy).ConfigureAwait(false);
+                return await OpenViaAsync(pool, proxy, offersHttp2).ConfigureAwait(false);
             }
             catch (UpstreamException e) when (proxy.FailOpen && e.Fault.Code == "RC-PROXY-001")
             {
-                return await OpenDirectAsync(pool, isBypassed: true).ConfigureAwait(false);
+                return await OpenDirectAsync(pool, isBypassed: true, offersHttp2).ConfigureAwait(false);
             }
         }
 
-        return await OpenDirectAsync(pool, isBypassed: false).ConfigureAwait(false);
+        return await OpenDirectAsync(pool, isBypassed: false, offersHttp2).ConfigureAwait(false);
     }
 
     /// <summary>Opens a raw connection for a tunnel.</summary>
@@ -101,19 +103,19 @@ internal sealed class Connector
         return proxy;
     }
 
-    private async ValueTask<ServerChannel> OpenDirectAsync(OriginPool pool, bool isBypassed)
+    private async ValueTask<ServerChannel> OpenDirectAsync(OriginPool pool, bool isBypassed, bool offersHttp2)
     {
         var origin = pool.Origin;
         var (transport, facts) = await DialAsync(origin.DialHost ?? origin.Host, origin.Port, via: null).ConfigureAwait(false);
         if (origin.IsSecure)
         {
-            transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, default).ConfigureAwait(false);
+            transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, default, offersHttp2: offersHttp2).ConfigureAwait(false);
         }
 
         return new ServerChannel(pool, transport, facts) { IsProxyBypassed = isBypassed };
     }
 
-    private async ValueTask<ServerChannel> OpenViaAsync(OriginPool pool, UpstreamProxy proxy)
+    private async ValueTask<ServerChannel> OpenViaAsync(OriginPool pool, UpstreamProxy proxy, bool offersHttp2)
     {
         var origin = pool.Origin;
         var (transport, facts) = await DialProxyAsync(proxy, origin.DialHost ?? origin.Host, origin.Port).ConfigureAwait(false);
@@ -123,7 +125,7 @@ internal sealed class Connector
         }
 
         var rest = await TunnelThroughAsync(transport, proxy, origin.DialHost ?? origin.Host, origin.Port).ConfigureAwait(false);
-        transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, rest).ConfigureAwait(false);
+        transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, rest, offersHttp2: offersHttp2).ConfigureAwait(false);
         return new ServerChannel(pool, transport, facts);
     }
 

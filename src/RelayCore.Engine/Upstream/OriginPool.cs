@@ -14,6 +14,9 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
 
     public ServerPool Owner => owner;
 
+    /// <summary>Its connections that speak HTTP/2, and what is known of that.</summary>
+    public Http2Pool Http2 { get; } = new(owner);
+
     /// <summary>Whether nothing is open or waited for, so that the pool may be forgotten.</summary>
     public bool IsUnused
     {
@@ -65,6 +68,22 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
 
         Close(stale);
         return false;
+    }
+
+    /// <summary>Takes a permit to open a connection, without looking at idle ones.</summary>
+    /// <returns><see langword="false"/> when the bound is reached.</returns>
+    public bool TryPermit()
+    {
+        lock (_lock)
+        {
+            if (_open >= owner.Limits.MaxServerConnectionsPerOrigin)
+            {
+                return false;
+            }
+
+            _open++;
+            return true;
+        }
     }
 
     /// <summary>Waits for a connection or a permit.</summary>

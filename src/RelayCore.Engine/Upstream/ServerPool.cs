@@ -58,6 +58,7 @@ internal sealed class ServerPool(EngineLimits limits, TimeProvider time)
         foreach (var pool in _pools.Values)
         {
             pool.CloseIdle(long.MaxValue);
+            pool.Http2.CloseAll();
         }
     }
 }

@@ -13,11 +13,12 @@ namespace RelayCore.Engine.Upstream;
 internal sealed class ServerTls(EngineOptions options, TimeProvider time)
 {
     private static readonly List<SslApplicationProtocol> s_http11 = [SslApplicationProtocol.Http11];
+    private static readonly List<SslApplicationProtocol> s_http2 = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
 
     /// <summary>Handshakes. The transport is closed on failure.</summary>
     /// <exception cref="UpstreamException">The handshake or the verification failed.</exception>
     public async ValueTask<DuplexTransport> ConnectAsync(
-        DuplexTransport transport, ServerConnection facts, string host, int port, ReadOnlyMemory<byte> received, bool isProxy = false)
+        DuplexTransport transport, ServerConnection facts, string host, int port, ReadOnlyMemory<byte> received, bool isProxy = false, bool offersHttp2 = false)
     {
         var started = time.GetTimestamp();
         var verification = new Verification(options, isProxy);
@@ -25,7 +26,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
         var timer = time.CreateTimer(static state => ((DuplexTransport)state!).Reset(), transport, options.Limits.HandshakeTimeout, Timeout.InfiniteTimeSpan);
         try
         {
-            await stream.AuthenticateAsClientAsync(Options(host, port, verification)).ConfigureAwait(false);
+            await stream.AuthenticateAsClientAsync(Options(host, port, verification, offersHttp2)).ConfigureAwait(false);
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
         {
@@ -53,7 +54,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
         return new TlsTransport(transport, stream);
     }
 
-    private SslClientAuthenticationOptions Options(string host, int port, Verification verification)
+    private SslClientAuthenticationOptions Options(string host, int port, Verification verification, bool offersHttp2)
     {
         X509Certificate2? certificate = null;
         foreach (var (hosts, candidate) in options.ClientCertificates)
@@ -68,7 +69,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
         return new SslClientAuthenticationOptions
         {
             TargetHost = host,
-            ApplicationProtocols = s_http11,
+            ApplicationProtocols = offersHttp2 ? s_http2 : s_http11,
             RemoteCertificateValidationCallback = verification.Validate,
             ClientCertificates = certificate is null ? null : [certificate],
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,

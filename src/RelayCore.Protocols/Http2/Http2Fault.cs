@@ -125,6 +125,12 @@ public enum Http2Fault : byte
 
     /// <summary>Frames of unknown types, more than the limit over time (§10.5).</summary>
     UnknownFrameFlood,
+
+    /// <summary>A field block that cannot be decoded, so that the table is lost (§4.3).</summary>
+    CompressionLost,
+
+    /// <summary>Answers to the peer pile up, because it causes them and does not read them (§10.5).</summary>
+    AnswersUnread,
 }
 
 /// <summary>Which rule was broken, and how the peer is told.</summary>

@@ -12,6 +12,9 @@ internal sealed class Http1ServerStreams(EngineLimits limits, TimeProvider time,
     public bool PrefersHttp2(OriginPool pool) => false;
 
     /// <inheritdoc/>
+    public ValueTask<ServerVersion> LearnAsync(OriginPool pool) => new(ServerVersion.Http1);
+
+    /// <inheritdoc/>
     public ValueTask<ServerStream> AcquireAsync(OriginPool pool, ServerStreamWish wish)
     {
         if (wish.Pins?.TryTake(pool.Origin) is { } pinned)
@@ -29,7 +32,8 @@ internal sealed class Http1ServerStreams(EngineLimits limits, TimeProvider time,
             : WaitAsync(pool, wish);
     }
 
-    private Http1ServerStream Open(ServerChannel channel, in ServerStreamWish wish)
+    /// <summary>A channel as a server stream.</summary>
+    public Http1ServerStream Open(ServerChannel channel, in ServerStreamWish wish)
     {
         var stream = channel.Stream ??= new Http1ServerStream(limits, time, channel);
         stream.Open(wish.Pins);

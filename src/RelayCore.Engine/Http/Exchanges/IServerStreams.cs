@@ -16,6 +16,10 @@ internal interface IServerStreams
     /// <summary>Whether requests of an HTTP/1 client to this origin are to go over HTTP/2: by option, or because its server speaks nothing else.</summary>
     bool PrefersHttp2(OriginPool pool);
 
+    /// <summary>Finds out what the server of an origin speaks, by connecting when it is not known; the connection is kept for what follows.</summary>
+    /// <returns><see cref="ServerVersion.Unknown"/> when it cannot be reached.</returns>
+    ValueTask<ServerVersion> LearnAsync(OriginPool pool);
+
     /// <summary>A stream for one exchange, on an idle, a shared or a new connection. Waits when the bounds are reached.</summary>
     /// <exception cref="UpstreamException">The server cannot be reached, or too many are waiting.</exception>
     ValueTask<ServerStream> AcquireAsync(OriginPool pool, ServerStreamWish wish);

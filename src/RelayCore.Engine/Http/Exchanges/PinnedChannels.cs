@@ -49,6 +49,20 @@ internal sealed class PinnedChannels : IDisposable
         }
     }
 
+    /// <summary>Whether a connection to an origin is kept.</summary>
+    public bool IsHeld(Origin origin)
+    {
+        if (Volatile.Read(ref _channels) is null)
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            return _channels!.Exists(x => x.Pool.Origin == origin);
+        }
+    }
+
     /// <summary>Keeps a connection until its client needs it again or goes.</summary>
     public void Put(ServerChannel channel)
     {

@@ -1,0 +1,176 @@
+using System.Diagnostics.CodeAnalysis;
+using RelayCore.Engine.Http.Http2;
+
+namespace RelayCore.Engine.Upstream;
+
+/// <summary>What is known of the version an origin speaks.</summary>
+internal enum ServerVersion : byte
+{
+    /// <summary>Nothing yet.</summary>
+    Unknown,
+
+    /// <summary>HTTP/1.</summary>
+    Http1,
+
+    /// <summary>HTTP/2.</summary>
+    Http2,
+}
+
+/// <summary>
+/// The HTTP/2 connections of one origin. Few serve many: a further one is opened only when all are full, one at a time, and who finds none
+/// free waits in a bounded line.
+/// </summary>
+internal sealed class Http2Pool(ServerPool owner)
+{
+    /// <summary>Connections to one origin; beyond them streams wait.</summary>
+    public const int MaxConnections = 16;
+
+    private const int MaxWaiting = 10_000;
+    private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(10);
+
+    private readonly Lock _lock = new();
+    private readonly List<Http2Connection> _connections = [];
+    private readonly Queue<TaskCompletionSource> _waiting = [];
+    private TaskCompletionSource? _opening;
+    private ServerVersion _version;
+    private long _learnedAt;
+
+    /// <summary>Whether the origin is spoken to in HTTP/2 without asking (RFC 9113 §3.3): by option, or because a client did.</summary>
+    public bool IsPriorKnowledge { get; set; }
+
+    /// <summary>What the origin spoke last; forgotten after ten minutes, since servers change.</summary>
+    public ServerVersion Version
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _connections.Count > 0 ? ServerVersion.Http2
+                    : owner.Time.GetElapsedTime(_learnedAt) < s_memory ? _version : ServerVersion.Unknown;
+            }
+        }
+    }
+
+    /// <summary>Notes what the origin spoke.</summary>
+    public void Learn(ServerVersion version)
+    {
+        lock (_lock)
+        {
+            (_version, _learnedAt) = (version, owner.Time.GetTimestamp());
+        }
+    }
+
+    /// <summary>Takes the right to a stream on a connection that has room.</summary>
+    public bool TryReserve([NotNullWhen(true)] out Http2Connection? connection)
+    {
+        lock (_lock)
+        {
+            // The first with room: so the further ones run empty and close when the load is gone.
+            foreach (var candidate in _connections)
+            {
+                if (candidate.TryReserve())
+                {
+                    connection = candidate;
+                    return true;
+                }
+            }
+        }
+
+        connection = null;
+        return false;
+    }
+
+    /// <summary>Begins to open a connection, unless somebody does or there are enough.</summary>
+    /// <param name="waiting">Otherwise: completes when it is worth another look; fails with the failure of the one being opened.</param>
+    /// <exception cref="TimeoutException">Too many wait already.</exception>
+    public bool TryBeginOpening(out Task waiting)
+    {
+        lock (_lock)
+        {
+            if (_opening is null && _connections.Count < MaxConnections)
+            {
+                _opening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                waiting = Task.CompletedTask;
+                return true;
+            }
+
+            if (_opening is not null)
+            {
+                waiting = _opening.Task;
+                return false;
+            }
+
+            if (_waiting.Count >= MaxWaiting)
+            {
+                throw new TimeoutException("10,000 requests are waiting for this server already");
+            }
+
+            var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Enqueue(waiter);
+            waiting = waiter.Task;
+            return false;
+        }
+    }
+
+    /// <summary>The opening is over: everybody who waited for it looks again, or fails alike.</summary>
+    public void EndOpening(Http2Connection? connection, Exception? failure = null)
+    {
+        TaskCompletionSource? opening;
+        lock (_lock)
+        {
+            (opening, _opening) = (_opening, null);
+            if (connection is not null)
+            {
+                _connections.Add(connection);
+            }
+        }
+
+        if (failure is null)
+        {
+            opening?.TrySetResult();
+        }
+        else if (opening is not null)
+        {
+            opening.TrySetException(failure);
+            _ = opening.Task.Exception; // nobody may have waited
+        }
+    }
+
+    /// <summary>A stream is over or more are allowed: the next in line looks again.</summary>
+    public void Freed()
+    {
+        TaskCompletionSource? next;
+        lock (_lock)
+        {
+            _waiting.TryDequeue(out next);
+        }
+
+        next?.TrySetResult();
+    }
+
+    /// <summary>A connection takes no more streams.</summary>
+    public void Leaving(Http2Connection connection)
+    {
+        lock (_lock)
+        {
+            _connections.Remove(connection);
+        }
+
+        Freed();
+    }
+
+    /// <summary>Ends what is idle or everything; for the end of the engine.</summary>
+    public void CloseAll()
+    {
+        Http2Connection[] connections;
+        lock (_lock)
+        {
+            connections = [.. _connections];
+        }
+
+        foreach (var connection in connections)
+        {
+            connection.Drain();
+        }
+    }
+}
