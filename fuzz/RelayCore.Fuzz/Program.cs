@@ -12,6 +12,7 @@ using SharpFuzz;
     ("http1-head", () => new Http1HeadTarget()),
     ("chunked", () => new ChunkedTarget()),
     ("client-hello", () => new ClientHelloTarget()),
+    ("hpack", () => new HpackTarget()),
 ];
 
 switch (args)
