@@ -153,7 +153,7 @@ internal abstract partial class Http2Endpoint
             _outputLength += Http2Frame.HeaderOctets + length;
             stream.Window.Consume(length);
             _window.Consume(length);
-            _guard.DataSent(1);
+            _guard.DataSent(isCutByWindow: length < Math.Min(rest, Http2Settings.MinMaxFrameSize));
             written += length;
             stream.State.TrySend(Http2FrameType.Data, ends);
             if (ends)
