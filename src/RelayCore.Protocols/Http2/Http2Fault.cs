@@ -149,8 +149,8 @@ public readonly record struct Http2Error(Http2Fault Fault, Http2ErrorCode Code, 
     public bool IsStreamError => Fault != Http2Fault.None && StreamId != 0;
 
     /// <summary>A limit was reached: the connection ends with ENHANCE_YOUR_CALM.</summary>
-    internal static Http2Error Calm(Http2Fault fault) => new(fault, Http2ErrorCode.EnhanceYourCalm);
+    public static Http2Error Calm(Http2Fault fault) => new(fault, Http2ErrorCode.EnhanceYourCalm);
 
     /// <summary>The connection ends with PROTOCOL_ERROR.</summary>
-    internal static Http2Error Protocol(Http2Fault fault) => new(fault, Http2ErrorCode.ProtocolError);
+    public static Http2Error Protocol(Http2Fault fault) => new(fault, Http2ErrorCode.ProtocolError);
 }

@@ -52,7 +52,7 @@ public sealed class Http2FieldBlock(Http2Limits limits)
     /// <param name="frame">Every frame received, in order.</param>
     /// <param name="block">With <see cref="Http2FieldBlockStep.Complete"/> the whole block: borrows the frame, or is valid until <see cref="Release"/>.</param>
     /// <param name="error">With <see cref="Http2FieldBlockStep.Invalid"/> the connection error.</param>
-    public Http2FieldBlockStep Take(in Http2Frame frame, out ReadOnlySpan<byte> block, out Http2Error error)
+    public Http2FieldBlockStep Take(scoped in Http2Frame frame, out ReadOnlySpan<byte> block, out Http2Error error)
     {
         block = default;
         error = default;

@@ -53,6 +53,10 @@ public sealed class Http2Streams
         _highestOpened = upgraded && peer == PeerRole.Client ? 1 : 0;
     }
 
+    /// <summary>A connection towards a server that has used up most identifiers; for tests of how they run out.</summary>
+    internal Http2Streams(int nextOwn)
+        : this(PeerRole.Server) => _nextOwn = nextOwn;
+
     /// <summary>The other end.</summary>
     public PeerRole Peer { get; }
 
