@@ -80,7 +80,7 @@ public sealed record Http2Limits
     /// <summary>PRIORITY and PRIORITY_UPDATE. Default 1,000 and 100 a second, and 5 more for each stream the peer opens (Envoy 100 a stream).</summary>
     public Http2Rate Priorities { get; init; } = new(1000, 100);
 
-    /// <summary>WINDOW_UPDATE below <see cref="SmallIncrement"/>. Default 2,000 and 200 a second, and 2 more for each DATA frame sent to the peer (Envoy 10 a frame).</summary>
+    /// <summary>WINDOW_UPDATE below <see cref="SmallIncrement"/>. Default 2,000 and 200 a second, and 2 more for each DATA frame sent to the peer that its window did not cut short (Envoy 10 a frame).</summary>
     public Http2Rate SmallWindowUpdates { get; init; } = new(2000, 200);
 
     /// <summary>Increment below which a WINDOW_UPDATE counts as <see cref="SmallWindowUpdates"/>, in octets. Default 1,024.</summary>

@@ -16,7 +16,7 @@ public sealed class Http2GuardTests
 
     public static TheoryData<string, byte[], Http2Fault> Floods => new()
     {
-        { "RST_STREAM", Frames.Frame(3, 0, 1, Frames.Word(8)), Http2Fault.ResetFlood },
+        { "RST_STREAM (CVE-2019-9514)", Frames.Frame(3, 0, 1, Frames.Word(8)), Http2Fault.ResetFlood },
         { "SETTINGS (CVE-2019-9515)", Frames.Settings(), Http2Fault.SettingsFlood },
         { "PING (CVE-2019-9512)", Frames.Frame(6, 0, 0, new byte[8]), Http2Fault.PingFlood },
         { "empty DATA (CVE-2019-9518)", Frames.Frame(0, 0, 1), Http2Fault.EmptyDataFlood },
@@ -26,7 +26,7 @@ public sealed class Http2GuardTests
         { "empty PUSH_PROMISE", Frames.Frame(5, 0, 1, 0, 0, 0, 2), Http2Fault.EmptyFieldBlockFlood },
         { "PRIORITY (CVE-2019-9513)", Frames.Frame(2, 0, 3, 0, 0, 0, 1, 1), Http2Fault.PriorityFlood },
         { "PRIORITY_UPDATE", Frames.Frame(0x10, 0, 0, 0, 0, 0, 1), Http2Fault.PriorityFlood },
-        { "WINDOW_UPDATE of 1 (CVE-2019-9517)", Frames.Frame(8, 0, 1, 0, 0, 0, 1), Http2Fault.WindowUpdateFlood },
+        { "WINDOW_UPDATE of 1 (CVE-2019-9511)", Frames.Frame(8, 0, 1, 0, 0, 0, 1), Http2Fault.WindowUpdateFlood },
         { "WINDOW_UPDATE of 99", Frames.Frame(8, 0, 0, 0, 0, 0, 99), Http2Fault.WindowUpdateFlood },
         { "unknown", Frames.Frame(0x21, 0, 1, 1), Http2Fault.UnknownFrameFlood },
     };
@@ -85,7 +85,7 @@ public sealed class Http2GuardTests
         {
             Assert.Equal(default, _guard.Receive(Frames.Read(data), TimeSpan.Zero));
             Assert.Equal(default, _guard.Receive(Frames.Read(ping), TimeSpan.Zero));
-            _guard.DataSent(1);
+            _guard.DataSent(isCutByWindow: false);
             Assert.Equal(default, _guard.Receive(Frames.Read(ping), TimeSpan.Zero));
         }
     }
@@ -96,10 +96,23 @@ public sealed class Http2GuardTests
         var update = Frames.Frame(8, 0, 1, 0, 0, 0, 1);
         for (var i = 0; i < 1000; i++)
         {
-            _guard.DataSent(1);
+            _guard.DataSent(isCutByWindow: false);
             Assert.Equal(default, _guard.Receive(Frames.Read(update), TimeSpan.Zero));
             Assert.Equal(default, _guard.Receive(Frames.Read(update), TimeSpan.Zero));
         }
+    }
+
+    [Fact]
+    public void Receive_SmallUpdatesThatDribbleDataOut_AreAFlood()
+    {
+        var update = Frames.Frame(8, 0, 1, 0, 0, 0, 1);
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal(default, _guard.Receive(Frames.Read(update), TimeSpan.Zero));
+            _guard.DataSent(isCutByWindow: true);
+        }
+
+        Assert.Equal(Http2Fault.WindowUpdateFlood, _guard.Receive(Frames.Read(update), TimeSpan.Zero).Fault);
     }
 
     [Fact]

@@ -143,6 +143,17 @@ public sealed class Http2StreamsTests
     }
 
     [Fact]
+    public void Prioritize_Rfc9218Section7_1_FromAServerOrForAnIdlePush_EndsTheConnection()
+    {
+        var invalid = new Http2Error(Http2Fault.InvalidPriorityUpdate, Http2ErrorCode.ProtocolError);
+        Assert.Equal(invalid, _ofServer.Prioritize(1));
+        Assert.Equal(invalid, _ofClient.Prioritize(2));
+        Assert.Equal(default, _ofClient.Prioritize(1)); // ahead of its request
+        Assert.Equal(2, _ofClient.OpenOwn());
+        Assert.Equal(default, _ofClient.Prioritize(2));
+    }
+
+    [Fact]
     public void Promise_Section6_6_OnOurOpenStream_ReservesAndRises()
     {
         var open = default(Http2StreamState);
