@@ -87,7 +87,7 @@ public sealed class Http2Guard
                     : Count(ref _smallWindowUpdates, _limits.SmallWindowUpdates, Http2Fault.WindowUpdateFlood, now);
 
             case Http2FrameType.GoAway:
-                return default; // the second one ends the connection's use anyway
+                return default; // costs no more than its octets: it only lowers a number
 
             default:
                 return Count(ref _unknownFrames, _limits.UnknownFrames, Http2Fault.UnknownFrameFlood, now);

@@ -35,7 +35,7 @@ public sealed record Http2Limits
     /// <summary>Streams a client may have open; announced as SETTINGS_MAX_CONCURRENT_STREAMS. Default 256 (nginx 128, Kestrel 100, Node unbounded). Over it: REFUSED_STREAM.</summary>
     public int MaxConcurrentStreams { get; init; } = 256;
 
-    /// <summary>Largest frame we accept, in octets, 2^14 to 2^24-1; announced as SETTINGS_MAX_FRAME_SIZE. Default 16 KiB (the protocol's own; nginx and Go use it). Over it: FRAME_SIZE_ERROR.</summary>
+    /// <summary>Largest frame we accept, in octets, 2^14 to 2^24-1; announced as SETTINGS_MAX_FRAME_SIZE. Default 16 KiB (the protocol's own and Kestrel's; a TLS record is no larger). Over it: FRAME_SIZE_ERROR.</summary>
     public int MaxFrameSize { get; init; } = 16 * 1024;
 
     /// <summary>Octets of the HPACK table we offer for decoding; announced as SETTINGS_HEADER_TABLE_SIZE. Default 4 KiB (the protocol's own).</summary>
