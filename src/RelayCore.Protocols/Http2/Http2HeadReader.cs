@@ -165,7 +165,9 @@ public sealed class Http2HeadReader(int maxListOctets = HpackDecoder.DefaultList
             }
 
             known = KnownFields.Identify(name);
-            note = (byte)(known + 1);
+
+            // Trailers of a request are not held to the rule for values of its head, and share the table with it.
+            note = _kind == Kind.Trailers ? (byte)0 : (byte)(known + 1);
         }
 
         if (known != KnownField.None || _fields.Count >= maxFields)

@@ -212,6 +212,14 @@ public sealed class Http2HeadReaderTests
     }
 
     [Fact]
+    public void ReadRequest_EntryThatATrailerMade_IsCheckedLikeAnyOther()
+    {
+        var (encoder, reader) = (new HpackEncoder(), new Http2HeadReader());
+        Assert.Equal(default, reader.ReadTrailers(Blocks.Encode(encoder, "user-agent: a\u0001b"), new()));
+        Assert.Equal(Http2FieldFault.InvalidFieldValue, Request([.. s_get, "user-agent: a\u0001b"], reader, encoder).Error.Fault);
+    }
+
+    [Fact]
     public void ReadRequest_EveryOctetInNameAndValue_IsTakenAsTheRfcSays()
     {
         for (var octet = 0; octet < 256; octet++)
