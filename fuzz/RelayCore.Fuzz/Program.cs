@@ -13,10 +13,7 @@ using SharpFuzz;
     ("chunked", () => new ChunkedTarget()),
     ("client-hello", () => new ClientHelloTarget()),
     ("http2-frames", () => new Http2FramesTarget()),
-<<<<<<< HEAD
     ("hpack", () => new HpackTarget()),
-=======
->>>>>>> frames
 ];
 
 switch (args)
