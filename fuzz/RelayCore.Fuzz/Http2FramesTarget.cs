@@ -41,7 +41,7 @@ internal sealed class Http2FramesTarget : IFuzzTarget
     {
         var lines = new List<string>();
         var reader = default(Http2FrameReader);
-        using var block = new Http2FieldBlock(limits);
+        var block = new Http2FieldBlock(limits);
         var (content, received, head) = (new StringBuilder(), 0, "");
         var at = 0;
         foreach (var end in ends)
@@ -131,7 +131,7 @@ internal sealed class Http2FramesTarget : IFuzzTarget
     private static void Behave(byte[] wire, int maxFrameSize, Http2Limits limits, PeerRole sender)
     {
         var reader = default(Http2FrameReader);
-        using var block = new Http2FieldBlock(limits);
+        var block = new Http2FieldBlock(limits);
         var streams = new Http2Streams(sender);
         var live = new Dictionary<int, Http2StreamState>();
         var settings = new Http2Settings();

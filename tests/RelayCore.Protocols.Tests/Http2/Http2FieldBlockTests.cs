@@ -7,7 +7,7 @@ public sealed class Http2FieldBlockTests : IDisposable
 {
     private readonly Http2FieldBlock _block = new(new() { MaxFieldBlockOctets = 10, MaxContinuations = 3 });
 
-    public void Dispose() => _block.Dispose();
+    public void Dispose() => _block.Release();
 
     [Fact]
     public void Take_BlockInOneFrame_IsNotCopied()
@@ -104,7 +104,7 @@ public sealed class Http2FieldBlockTests : IDisposable
     [Fact]
     public void Take_LargeBlockInManyFragments_KeepsEveryOctet()
     {
-        using var block = new Http2FieldBlock(Http2Limits.Default);
+        var block = new Http2FieldBlock(Http2Limits.Default);
         var content = Enumerable.Range(0, 16 * 16384).Select(x => (byte)(x * 7 / 3)).ToArray();
         Assert.Equal(Http2FieldBlockStep.More, block.Take(Frames.Read(Frames.Frame(1, 0, 1, content[..16384])), out _, out _));
         for (var i = 1; i < 15; i++)

@@ -235,7 +235,7 @@ public sealed class Http2FrameReaderTests
     [Fact]
     public void TryRead_HotPath_AllocatesNothing()
     {
-        using var block = new Http2FieldBlock(Http2Limits.Default);
+        var block = new Http2FieldBlock(Http2Limits.Default);
         var guard = new Http2Guard(Http2Limits.Default, TimeSpan.Zero);
         ReadAll(block, guard);
         var before = GC.GetAllocatedBytesForCurrentThread();

@@ -35,7 +35,7 @@ public sealed class Http2FrameWriterTests
             Http2Priority? priority = withPriority ? new(streamId - 1, endStream, 42) : null;
             var destination = new byte[Http2FrameWriter.FieldBlockOctets(content.Length, maxFrameSize, withPriority)];
             Assert.Equal(destination.Length, Http2FrameWriter.WriteFieldBlock(destination, content, streamId, endStream, maxFrameSize, priority));
-            using var block = new Http2FieldBlock(new() { MaxContinuations = 300 });
+            var block = new Http2FieldBlock(new() { MaxContinuations = 300 });
             var (reader, at, frames) = (default(Http2FrameReader), 0, 0);
             Http2FieldBlockStep step;
             ReadOnlySpan<byte> octets;
