@@ -6,7 +6,7 @@ namespace RelayCore.Engine.Transport;
 
 /// <summary>A transport as a stream, for SslStream. Octets already received are replayed first.</summary>
 /// <remarks>
-/// SslStream asks for one record at a time and sends one at a time, each with a system call of its own or two. While a large body flows
+/// SslStream asks for one record at a time and sends one or two at a time, each with a system call of its own or two. While a large body flows
 /// <see cref="TlsTransport"/> turns on <see cref="ReadsAhead"/>, so that one receive serves many records, and <see cref="Gather"/>, so that one
 /// send takes many. Both hold a pooled buffer only while octets are in it or a receive is pending: an idle connection has none.
 /// One reader and one writer at a time; what a close sends may come beside them.
@@ -61,7 +61,7 @@ internal sealed class TransportStream : Stream
 
     /// <summary>Whether reading on yields a whole record of application data without waiting.</summary>
     public bool HasRecordAhead =>
-        _ahead.Length > 0 && _records.EndsWithin(_ahead.Span, out var type) && type == TlsRecordCursor.ApplicationData;
+        _ahead.Length > 0 && _records.EndsWithin(_ahead.Span, out _, out var type) && type == TlsRecordCursor.ApplicationData;
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -184,13 +184,14 @@ internal sealed class TransportStream : Stream
         return TakeAhead(buffer);
     }
 
-    // Up to the end of a record if one ends there: a piece of the next would be moved to the front of SslStream's buffer later.
+    // Not beyond the end of a record. SslStream would decrypt all it gets, and forget the data of the first when the second turns out to be damaged or
+    // an alert; and a piece of a record is moved to the front of its buffer later.
     private int TakeAhead(Memory<byte> buffer)
     {
         var octets = _ahead.Span[..Math.Min(_ahead.Length, buffer.Length)];
-        if (_records.WholeRecords(octets) is > 0 and var whole)
+        if (_records.EndsWithin(octets, out var record, out _))
         {
-            octets = octets[..whole];
+            octets = octets[..record];
         }
 
         octets.CopyTo(buffer.Span);

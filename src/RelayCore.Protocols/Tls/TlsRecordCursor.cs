@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace RelayCore.Protocols.Tls;
 
 /// <summary>
@@ -50,32 +48,19 @@ public struct TlsRecordCursor
 
     /// <summary>Whether the record that is passing, or begins now, ends within the octets that follow.</summary>
     /// <param name="ahead">Octets that follow what passed.</param>
+    /// <param name="octets">How many of them belong to it, when it does; at least 1.</param>
     /// <param name="type">Its type, when it does.</param>
-    public readonly bool EndsWithin(ReadOnlySpan<byte> ahead, out byte type)
+    public readonly bool EndsWithin(ReadOnlySpan<byte> ahead, out int octets, out byte type)
     {
-        type = 0;
-        var rest = Rest(ahead);
-        if (rest < 0 || rest > ahead.Length)
+        (octets, type) = (Rest(ahead), 0);
+        if (octets < 0 || octets > ahead.Length)
         {
+            octets = 0;
             return false;
         }
 
         type = _headerOctets == 0 ? ahead[0] : (byte)(_header >> (8 * (_headerOctets - 1)));
         return true;
-    }
-
-    /// <summary>Where the last record ends that ends within the octets that follow.</summary>
-    /// <param name="ahead">Octets that follow what passed.</param>
-    /// <returns>Octets up to there; 0 when none ends there.</returns>
-    public readonly int WholeRecords(ReadOnlySpan<byte> ahead)
-    {
-        var end = 0;
-        for (var rest = Rest(ahead); rest > 0 && rest <= ahead.Length - end; rest = RestOfNew(ahead[end..]))
-        {
-            end += rest;
-        }
-
-        return end;
     }
 
     // Octets to the end of the record; -1 while its length is not known. Never 0: a record ends with the octet that completes it.
@@ -100,7 +85,4 @@ public struct TlsRecordCursor
 
         return missing + (ushort)header;
     }
-
-    private static int RestOfNew(ReadOnlySpan<byte> ahead) =>
-        ahead.Length < HeaderOctets ? -1 : HeaderOctets + BinaryPrimitives.ReadUInt16BigEndian(ahead[3..]);
 }
