@@ -101,6 +101,7 @@ internal sealed partial class Http1Session
         {
             var channel = _channel = await AcquireAsync(mustBeFresh: !isRepeatable).ConfigureAwait(false);
             _recorder.Server(channel.Facts);
+            _recorder.Mark((channel.Facts.IsUnverified ? FlowMarks.InsecureUpstream : 0) | (channel.IsProxyBypassed ? FlowMarks.UpstreamProxyBypassed : 0));
             channel.Facts.Exchanges++; // behind the recorder, which notes how many there were before this one
             _exchange.Server = channel.Facts;
             if (Volatile.Read(ref _expired) != 0)
@@ -225,7 +226,6 @@ internal sealed partial class Http1Session
             _recorder.Stamp(TimingPoint.TlsEstablished, _now);
         }
 
-        _recorder.Mark((facts.IsUnverified ? FlowMarks.InsecureUpstream : 0) | (channel.IsProxyBypassed ? FlowMarks.UpstreamProxyBypassed : 0));
         if (Volatile.Read(ref _expired) != 0)
         {
             pool.Discard(channel, reset: true);

@@ -35,6 +35,7 @@ internal sealed class Connector
     /// <exception cref="UpstreamException">It cannot be reached.</exception>
     public async ValueTask<ServerChannel> OpenAsync(OriginPool pool, bool offersHttp2 = false)
     {
+        pool.ThrowRecentFailure(_time.GetTimestamp());
         var origin = pool.Origin;
         var proxy = ProxyFor(origin.DialHost ?? origin.Host, origin.Port);
         if (proxy is not null)

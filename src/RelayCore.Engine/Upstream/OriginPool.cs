@@ -8,6 +8,9 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
     private readonly Lock _lock = new();
     private readonly List<ServerChannel> _idle = [];
     private readonly Queue<TaskCompletionSource<ServerChannel?>> _waiting = [];
+    private static readonly TimeSpan s_recent = TimeSpan.FromSeconds(2);
+    private UpstreamException? _failure;
+    private long _failedAt;
     private int _open;
 
     public Origin Origin => origin;
@@ -68,6 +71,34 @@ internal sealed class OriginPool(Origin origin, ServerPool owner)
 
         Close(stale);
         return false;
+    }
+
+    /// <summary>
+    /// Notes that connecting failed while the client's handshake waited for it: its first request follows at once, and would only fail the
+    /// same way after the same wait.
+    /// </summary>
+    public void NoteFailure(UpstreamException failure, long now)
+    {
+        lock (_lock)
+        {
+            (_failure, _failedAt) = (failure, now);
+        }
+    }
+
+    /// <summary>Throws what <see cref="NoteFailure"/> noted a moment ago, once.</summary>
+    /// <exception cref="UpstreamException">The failure.</exception>
+    public void ThrowRecentFailure(long now)
+    {
+        UpstreamException? failure;
+        lock (_lock)
+        {
+            (failure, _failure) = (_failure, null);
+        }
+
+        if (failure is not null && owner.Time.GetElapsedTime(_failedAt, now) < s_recent)
+        {
+            throw new UpstreamException(failure.Fault, failure);
+        }
     }
 
     /// <summary>Takes a permit to open a connection, without looking at idle ones.</summary>

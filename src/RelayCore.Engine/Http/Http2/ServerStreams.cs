@@ -48,7 +48,12 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
                 }
             }
         }
-        catch (Exception e) when (e is UpstreamException or TimeoutException)
+        catch (UpstreamException e)
+        {
+            pool.NoteFailure(e, engine.Time.GetTimestamp());
+            return ServerVersion.Unknown;
+        }
+        catch (TimeoutException)
         {
             return ServerVersion.Unknown;
         }
