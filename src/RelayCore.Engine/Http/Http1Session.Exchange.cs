@@ -64,6 +64,11 @@ internal sealed partial class Http1Session
                 return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
             }
 
+            if (GoesOverHttp2)
+            {
+                return await ForwardOverHttp2Async().ConfigureAwait(false);
+            }
+
             if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers))
             {
                 if (await InterceptRequestAsync().ConfigureAwait(false) is { } answered)

@@ -134,6 +134,7 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
                 channel.Pool.Discard(channel, reset: true);
             }
 
+            _streamScope?.Dispose();
             _input.Release(discard: true);
             ReleaseOutput();
             _engine.Store.Return(_recorder);
@@ -153,6 +154,11 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
     public void Abort()
     {
         Expire(Wait.Stopping);
+        if (Volatile.Read(ref _isRunning))
+        {
+            _runner!.Abort();
+        }
+
         _client.Reset();
         ResetServer();
     }
