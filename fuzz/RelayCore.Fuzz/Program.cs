@@ -12,6 +12,8 @@ using SharpFuzz;
     ("http1-head", () => new Http1HeadTarget()),
     ("chunked", () => new ChunkedTarget()),
     ("client-hello", () => new ClientHelloTarget()),
+    ("http2-frames", () => new Http2FramesTarget()),
+    ("hpack", () => new HpackTarget()),
 ];
 
 switch (args)

@@ -173,8 +173,14 @@ public sealed class ApiServer : IAsyncDisposable
         Get("/api/v1/flows/{id}", flows.GetAsync);
         Get("/api/v1/flows/{id}/request/body", flows.RequestBodyAsync);
         Get("/api/v1/flows/{id}/response/body", flows.ResponseBodyAsync);
+        var messages = new MessageEndpoints(host.Flows, host.Messages);
+        Get("/api/v1/flows/{id}/messages", messages.ListAsync);
+        Post("/api/v1/flows/{id}/messages", messages.InjectAsync);
+        Post("/api/v1/flows/{id}/close", messages.CloseAsync);
         var events = new EventEndpoint(host.Events, status, _options.KeepAlive, host.Options.Time, _stopping.Token);
         Get("/api/v1/events", events.StreamAsync);
+
+        void Post(string pattern, RequestDelegate handler) => application.MapMethods(pattern, [HttpMethods.Post], handler);
 
         void Get(string pattern, RequestDelegate handler) => application.MapMethods(pattern, [HttpMethods.Get, HttpMethods.Head], handler);
     }

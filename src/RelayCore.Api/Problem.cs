@@ -81,8 +81,11 @@ internal static class Answer
 }
 
 /// <summary>JSON of the API's own objects.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(Endpoints.InjectRequest))]
+[JsonSerializable(typeof(Endpoints.CloseRequest))]
+[JsonSerializable(typeof(Endpoints.MessageAnswer))]
 [JsonSerializable(typeof(Endpoints.VersionAnswer))]
 [JsonSerializable(typeof(Endpoints.StatusAnswer))]
 internal sealed partial class ApiJson : JsonSerializerContext;

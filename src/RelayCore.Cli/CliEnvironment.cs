@@ -30,6 +30,9 @@ internal sealed class CliEnvironment
     /// <summary>Octets to standard output, for bodies.</summary>
     public Func<Stream> OpenOutput { get; init; } = () => Stream.Null;
 
+    /// <summary>Octets from standard input.</summary>
+    public Func<Stream> OpenInput { get; init; } = () => Stream.Null;
+
     /// <summary>Clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -49,6 +52,7 @@ internal sealed class CliEnvironment
             IsTerminal = isTerminal,
             Width = isTerminal ? TerminalWidth() : int.MaxValue,
             OpenOutput = Console.OpenStandardOutput,
+            OpenInput = Console.OpenStandardInput,
         };
     }
 

@@ -49,6 +49,18 @@ internal static class Examples
               relay-core-cli flows get ID --body response > page.html
 
             """,
+        "relay-core-cli flows messages" or "relay-core-cli flows inject" =>
+            """
+            Examples:
+              relay-core-cli flows messages last
+              relay-core-cli flows messages ID --follow --output jsonl
+              relay-core-cli flows inject ID '{"type":"ping"}'
+              relay-core-cli flows inject ID --to client --file frame.bin --type binary
+              relay-core-cli flows inject ID --close 1001 --reason 'going away'
+
+            → is from the client to the server, ← from the server to the client.
+
+            """,
         "relay-core-cli explain" =>
             """
             Examples:

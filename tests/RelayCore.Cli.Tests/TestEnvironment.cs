@@ -11,12 +11,14 @@ internal sealed class TestEnvironment : IDisposable
     {
         Folder = Directory.CreateTempSubdirectory("relay-core-test-").FullName;
         Variables["RELAY_DATA_DIR"] = Folder;
-        Cli = new(Variables.GetValueOrDefault, _output, _error) { IsTerminal = isTerminal, OpenOutput = () => _octets };
+        Cli = new(Variables.GetValueOrDefault, _output, _error) { IsTerminal = isTerminal, OpenOutput = () => _octets, OpenInput = () => new MemoryStream(Input) };
     }
 
     public Dictionary<string, string> Variables { get; } = new(StringComparer.Ordinal);
 
     public string Folder { get; }
+
+    public byte[] Input { get; set; } = [];
 
     public CliEnvironment Cli { get; }
 

@@ -9,8 +9,8 @@ namespace RelayCore.InMemory.Tests;
 
 public sealed class TlsTests
 {
-    private const string Get = "GET /s HTTP/1.1\r\nHost: origin.test\r\n\r\n";
-    private const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    internal const string Get = "GET /s HTTP/1.1\r\nHost: origin.test\r\n\r\n";
+    internal const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
     [Fact]
     public async Task Intercepted_TwoExchanges_AreByteExactOnOneConnectionEach()
@@ -82,7 +82,7 @@ public sealed class TlsTests
         Assert.StartsWith("RC-TLS-10", (await proxy.FlowAsync()).Error()!.Code, StringComparison.Ordinal);
     }
 
-    private static async Task<TestPeer> ConnectAsync(TestProxy proxy, bool accepts = true)
+    internal static async Task<TestPeer> ConnectAsync(TestProxy proxy, bool accepts = true)
     {
         var plain = proxy.Connect();
         await plain.SendAsync("CONNECT origin.test:443 HTTP/1.1\r\nHost: origin.test:443\r\n\r\n");
@@ -106,7 +106,7 @@ public sealed class TlsTests
         return new(new TlsTransport(plain.Wire, tls), plain.Wire);
     }
 
-    private static async Task<TestPeer> AcceptAsync(TestOrigin origin)
+    internal static async Task<TestPeer> AcceptAsync(TestOrigin origin)
     {
         var plain = await origin.AcceptAsync();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -29,12 +29,19 @@ internal sealed class EventEndpoint(EventLog events, StatusEndpoints status, Tim
         }
 
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        var start = after ?? events.LastNumber;
+        if (messages)
+        {
+            // Before the first event is there: a client that looks at a flow when it comes misses none of what follows.
+            events.AnnounceMessages();
+        }
+
         var output = context.Response.BodyWriter;
         Write(output, null, "lifecycle", status.SnapshotJson());
         await output.FlushAsync(ended.Token);
         try
         {
-            await CopyAsync(output, after ?? events.LastNumber, summaries, messages, ended.Token);
+            await CopyAsync(output, start, summaries, messages, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {

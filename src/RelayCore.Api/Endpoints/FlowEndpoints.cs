@@ -94,10 +94,12 @@ internal sealed class FlowEndpoints(FlowService flows)
 
     private static string HeaderText(string text) => string.Concat(text.Where(x => x is >= ' ' and <= '~'));
 
-    private static FlowId Id(HttpContext context) =>
+    /// <summary>The id in the path.</summary>
+    /// <exception cref="ApiException">It is none.</exception>
+    internal static FlowId Id(HttpContext context) =>
         FlowId.TryParse(context.Request.RouteValues["id"] as string, out var id) ? id : throw Unknown(context);
 
-    private static ApiException Unknown(HttpContext context) =>
+    internal static ApiException Unknown(HttpContext context) =>
         new(StatusCodes.Status404NotFound, "flow_not_found",
             $"There is no flow {HeaderText(context.Request.RouteValues["id"] as string ?? "")}: it is unknown, or had to go.");
 }

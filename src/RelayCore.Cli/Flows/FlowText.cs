@@ -13,6 +13,7 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
 {
     private const int MaxBodyCharacters = 64 * 1024;
     private const int MaxHexOctets = 512;
+    private const int MaxMessages = 100;
 
     private readonly TextWriter _output = environment.Output;
     private readonly Style _style = new(environment.HasColor);
@@ -24,11 +25,17 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
         {
             case FlowLayer.Http http:
                 WriteExchange(http.Data.Request, http.Data.Informational ?? [], http.Data.Response, http.Data.Error);
+                WriteMessages("Messages", http.Data.Messages ?? [], http.Data.MessageCount ?? 0, http.Data.MessagesDropped ?? 0);
                 break;
             case FlowLayer.WebSocket socket:
                 WriteExchange(socket.Data.HandshakeRequest, [], socket.Data.HandshakeResponse, socket.Data.Error);
-                Title("WebSocket");
+                WriteMessages("WebSocket", socket.Data.Messages, socket.Data.MessageCount, socket.Data.MessagesDropped ?? 0);
                 Line($"{SizeText.Format(socket.Data.BytesUp)} from the client, {SizeText.Format(socket.Data.BytesDown)} from the server");
+                if (socket.Data.CloseCode is { } code)
+                {
+                    Line($"closed by the {socket.Data.ClosedBy} with {code}{(socket.Data.CloseReason is { } why ? $" \"{Printable.Line(why)}\"" : "")}");
+                }
+
                 break;
             case FlowLayer.Tcp tcp:
                 _output.WriteLine(_style.Bold($"{(flow.Kind == FlowKind.Tunnel ? "Tunnel" : "Connection")} to {Printable.Line(tcp.Data.Target ?? "?")}"));
@@ -71,6 +78,31 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
             WriteResponseHead(response);
             WriteBody(response.Body, response.Headers, "response");
             WriteFields(response.Trailers ?? []);
+        }
+    }
+
+    private void WriteMessages(string title, IReadOnlyList<FlowMessage> messages, long count, long dropped)
+    {
+        if (messages.Count == 0 && count == 0 && title != "WebSocket")
+        {
+            return;
+        }
+
+        Title(string.Create(CultureInfo.InvariantCulture, $"{title}: {count} {(count == 1 ? "message" : "messages")}"));
+        var shown = messages.Skip(Math.Max(0, messages.Count - MaxMessages)).ToList();
+        if (dropped > 0)
+        {
+            Line(_style.Yellow(string.Create(CultureInfo.InvariantCulture, $"[{dropped} not kept]")));
+        }
+
+        if (count - dropped > shown.Count)
+        {
+            Line(_style.Dim(string.Create(CultureInfo.InvariantCulture, $"[{count - dropped - shown.Count} older: flows messages {flow.Id}]")));
+        }
+
+        foreach (var message in shown)
+        {
+            Line(MessageLine.Format(message, environment.Width == int.MaxValue ? int.MaxValue : environment.Width - 2, _style, environment.Time.LocalTimeZone));
         }
     }
 
@@ -264,11 +296,13 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
         var tunnel = client.TunnelAuthority is { } authority ? $" through CONNECT {Printable.Line(authority)}" : "";
         Line($"client {client.Remote} on {client.Listener ?? client.Local}{tunnel}");
         WriteTls(client.Tls);
+        WriteHttp2(client.Http2, flow.StreamId);
         if (flow.Connection.Server is { } server)
         {
             var reuse = server.Reuse > 0 ? $", request {server.Reuse + 1} on this connection" : ", new connection";
             Line($"server {Printable.Line(server.Host)}:{server.Port} at {server.Remote ?? "?"}{(server.Via is null ? "" : $" through {Printable.Line(server.Via)}")}{reuse}");
             WriteTls(server.Tls);
+            WriteHttp2(server.Http2, flow.ServerStreamId);
             if (server.Unverified)
             {
                 Line(_style.Yellow("  its certificate was not verified (--insecure-upstream)"));
@@ -293,6 +327,17 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
         {
             Line("  certificate " + Printable.Line(certificate));
         }
+    }
+
+    private void WriteHttp2(FlowHttp2? http2, long? stream)
+    {
+        if (http2 is null && stream is null)
+        {
+            return;
+        }
+
+        var id = stream is null ? "" : string.Create(CultureInfo.InvariantCulture, $" stream {stream}");
+        Line($"  HTTP/2{id}{(http2 is null ? "" : $", fingerprint {Printable.Line(http2.Fingerprint)}")}");
     }
 
     private void WriteHex(ReadOnlySpan<byte> octets, int mark)

@@ -78,10 +78,36 @@ internal sealed class FlowsClient : IDisposable
             && long.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var total) ? total : -1;
     }
 
-    /// <summary>Events from now on: name and data, until the proxy ends.</summary>
-    public async IAsyncEnumerable<(string Name, byte[] Data)> FollowAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>One page of a flow's messages, oldest first.</summary>
+    /// <param name="id">The flow.</param>
+    /// <param name="after">Number of the last message already seen.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public Task<IReadOnlyList<FlowMessage>> MessagesAsync(string id, long after, CancellationToken cancellationToken) => GetAsync(
+        string.Create(CultureInfo.InvariantCulture, $"flows/{Uri.EscapeDataString(id)}/messages?limit=1000&after={after}"),
+        FlowJson.Default.IReadOnlyListFlowMessage, cancellationToken);
+
+    /// <summary>Asks for something to be said in a flow.</summary>
+    /// <param name="id">The flow.</param>
+    /// <param name="what"><c>messages</c> or <c>close</c>.</param>
+    /// <param name="json">What.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async Task SayAsync(string id, string what, ReadOnlyMemory<byte> json, CancellationToken cancellationToken)
     {
-        using var response = await SendAsync("events?flow=summary", HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        using var content = new ReadOnlyMemoryContent(json);
+        content.Headers.ContentType = new("application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, Address($"flows/{Uri.EscapeDataString(id)}/{what}")) { Content = content };
+        using var response = await SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        await ThrowIfRefusedAsync(response, cancellationToken);
+    }
+
+    /// <summary>Events from now on: name and data, until the proxy ends.</summary>
+    /// <param name="messages">Whether messages of flows come too.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<(string Name, byte[] Data)> FollowAsync(
+        bool messages, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(
+            $"events?flow=summary&messages={(messages ? "true" : "false")}", HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         await ThrowIfRefusedAsync(response, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         await using var events = SseParser.Create(stream, static (_, data) => data.ToArray()).EnumerateAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
@@ -137,11 +163,19 @@ internal sealed class FlowsClient : IDisposable
         return Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken), type);
     }
 
+    private Uri Address(string path) => new(_base, "/api/v1/" + path);
+
     private async Task<HttpResponseMessage> SendAsync(string path, HttpCompletionOption completion, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Address(path));
+        return await SendAsync(request, completion, cancellationToken);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken cancellationToken)
     {
         try
         {
-            return await _http.GetAsync(new Uri(_base, "/api/v1/" + path), completion, cancellationToken);
+            return await _http.SendAsync(request, completion, cancellationToken);
         }
         catch (HttpRequestException error)
         {

@@ -75,6 +75,8 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         get.SetAction((line, cancellationToken) =>
             GetAsync(line, line.GetRequiredValue(id), line.GetRequiredValue(output), line.GetValue(body), line.GetValue(decoded), cancellationToken));
         flows.Add(get);
+        flows.Add(new MessageCommands(environment, Client, ResolveAsync).CreateMessages());
+        flows.Add(new MessageCommands(environment, Client, ResolveAsync).CreateInject());
         return flows;
 
         static void Require(OptionResult option, bool holds, string problem)
@@ -185,7 +187,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         _ = signals.Asked.ContinueWith(_ => stopping.Cancel(), TaskScheduler.Default);
         try
         {
-            await foreach (var (name, data) in client.FollowAsync(stopping.Token))
+            await foreach (var (name, data) in client.FollowAsync(messages: false, stopping.Token))
             {
                 if (name is "lagged")
                 {

@@ -114,6 +114,11 @@ public sealed record EngineLimits
             yield return $"the head limit is {Http1.MaxHeadOctets} octets; it must be 1 KiB to 16 MiB.";
         }
 
+        foreach (var problem in Http2.Problems())
+        {
+            yield return problem;
+        }
+
         if (MaxClientConnections < 1 || MaxConnectionsPerClient < 1 || MaxServerConnectionsPerOrigin < 1)
         {
             yield return "connection limits must be 1 or more.";

@@ -125,6 +125,15 @@ public sealed partial class FlowRecorder
         }
     }
 
+    /// <summary>Has the next message announced, whichever flow is running.</summary>
+    internal void Acknowledge()
+    {
+        lock (_gate)
+        {
+            _announced = false;
+        }
+    }
+
     private static MessageDetails Details(string? id, string? name, long? retry, int closeCode, string closeReason) => MessageDetails.Read(
         id is null ? [] : Encoding.UTF8.GetBytes(id), id is not null, name is null ? [] : Encoding.UTF8.GetBytes(name), name is not null,
         retry, closeCode, closeReason.Length == 0 ? [] : Encoding.UTF8.GetBytes(closeReason));

@@ -63,6 +63,15 @@ public sealed partial class FlowStore
         return -1;
     }
 
+    /// <summary>Has the next message of every running flow announced, for a reader who begins now.</summary>
+    public void AcknowledgeMessages()
+    {
+        foreach (var recorder in Recorders())
+        {
+            recorder.Acknowledge();
+        }
+    }
+
     private static CapturedFlow? Copy(Slab slab, int slot)
     {
         var view = slab.View(slot);

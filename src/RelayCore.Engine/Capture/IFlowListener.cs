@@ -35,7 +35,7 @@ public interface IFlowListener
 
     /// <summary>
     /// A message was appended to the history of a flow. The next one is announced only after somebody read this flow's messages
-    /// (<see cref="FlowStore.AcknowledgeMessages"/>): a fast socket that nobody follows costs one call.
+    /// (<see cref="FlowStore.AcknowledgeMessages(FlowId)"/>): a fast socket that nobody follows costs one call.
     /// </summary>
     /// <param name="id">The flow.</param>
     /// <param name="number">Number of the message within the flow, from 1.</param>

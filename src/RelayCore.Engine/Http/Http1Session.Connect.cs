@@ -493,9 +493,9 @@ internal sealed partial class Http1Session
     {
         var leaf = await _engine.Leaves.GetAsync(name).ConfigureAwait(false);
         ArmClient(Wait.Handshake, _engine.Limits.HandshakeTimeout);
-        var received = _input.Memory.ToArray();
+        var wire = new TransportStream(_client, _input.Memory);
         _input.Release(discard: true);
-        var stream = new SslStream(new TransportStream(_client, received), leaveInnerStreamOpen: true);
+        var stream = new SslStream(wire, leaveInnerStreamOpen: true);
         try
         {
             await stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
@@ -521,7 +521,7 @@ internal sealed partial class Http1Session
 
         DisarmClient();
         Now();
-        _client = new TlsTransport(_client, stream);
+        _client = new TlsTransport(_client, stream, wire);
         _facts.Tls = _facts.Tls! with
         {
             Version = Upstream.TlsNames.Of(stream.SslProtocol),

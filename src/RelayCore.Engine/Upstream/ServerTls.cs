@@ -22,7 +22,8 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
     {
         var started = time.GetTimestamp();
         var verification = new Verification(options, isProxy);
-        var stream = new SslStream(new TransportStream(transport, received), leaveInnerStreamOpen: true);
+        var wire = new TransportStream(transport, received);
+        var stream = new SslStream(wire, leaveInnerStreamOpen: true);
         var timer = time.CreateTimer(static state => ((DuplexTransport)state!).Reset(), transport, options.Limits.HandshakeTimeout, Timeout.InfiniteTimeSpan);
         try
         {
@@ -51,7 +52,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
             PeerCertificates = verification.Chain,
             PeerFingerprint = verification.Fingerprint,
         };
-        return new TlsTransport(transport, stream);
+        return new TlsTransport(transport, stream, wire);
     }
 
     private SslClientAuthenticationOptions Options(string host, int port, Verification verification, bool offersHttp2)

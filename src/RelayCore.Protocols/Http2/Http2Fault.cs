@@ -72,7 +72,7 @@ public enum Http2Fault : byte
     /// <summary>Something else than its CONTINUATION within a field block (§4.3, §5.5, §6.10).</summary>
     FieldBlockInterrupted,
 
-    /// <summary>PRIORITY_UPDATE for stream 0, or from a server (RFC 9218 §7.1).</summary>
+    /// <summary>PRIORITY_UPDATE for stream 0 or an idle stream that is ours to promise, or from a server (RFC 9218 §7.1).</summary>
     InvalidPriorityUpdate,
 
     /// <summary>A frame that an idle or reserved stream cannot have (§5.1).</summary>
@@ -96,7 +96,7 @@ public enum Http2Fault : byte
     /// <summary>More parameters in SETTINGS than the limit (§10.5).</summary>
     TooManySettings,
 
-    /// <summary>Streams reset by the peer, more than the limit over time (§10.5).</summary>
+    /// <summary>Streams reset by the peer, more than the limit over time (§10.5, CVE-2019-9514).</summary>
     ResetFlood,
 
     /// <summary>Streams opened and reset at once by the peer, more than the limit over time (§10.5, CVE-2023-44487).</summary>
@@ -120,7 +120,7 @@ public enum Http2Fault : byte
     /// <summary>PRIORITY or PRIORITY_UPDATE, more than the limit over time (§10.5, CVE-2019-9513).</summary>
     PriorityFlood,
 
-    /// <summary>WINDOW_UPDATE of a few octets, more than the limit over time (§10.5, CVE-2019-9517).</summary>
+    /// <summary>WINDOW_UPDATE of a few octets, more than the limit over time (§10.5, CVE-2019-9511).</summary>
     WindowUpdateFlood,
 
     /// <summary>Frames of unknown types, more than the limit over time (§10.5).</summary>
@@ -149,8 +149,8 @@ public readonly record struct Http2Error(Http2Fault Fault, Http2ErrorCode Code, 
     public bool IsStreamError => Fault != Http2Fault.None && StreamId != 0;
 
     /// <summary>A limit was reached: the connection ends with ENHANCE_YOUR_CALM.</summary>
-    internal static Http2Error Calm(Http2Fault fault) => new(fault, Http2ErrorCode.EnhanceYourCalm);
+    public static Http2Error Calm(Http2Fault fault) => new(fault, Http2ErrorCode.EnhanceYourCalm);
 
     /// <summary>The connection ends with PROTOCOL_ERROR.</summary>
-    internal static Http2Error Protocol(Http2Fault fault) => new(fault, Http2ErrorCode.ProtocolError);
+    public static Http2Error Protocol(Http2Fault fault) => new(fault, Http2ErrorCode.ProtocolError);
 }

@@ -23,7 +23,7 @@ public enum Http2FieldBlockStep : byte
 /// connection; every frame goes through <see cref="Take"/>, so that nothing can come in between.
 /// </summary>
 /// <remarks>Memory: none for a block in one frame, otherwise one pooled buffer up to <see cref="Http2Limits.MaxFieldBlockOctets"/> until <see cref="Release"/>.</remarks>
-public sealed class Http2FieldBlock(Http2Limits limits)
+public sealed class Http2FieldBlock(Http2Limits limits) : IDisposable
 {
     private byte[]? _buffer;
     private int _length;
@@ -52,7 +52,7 @@ public sealed class Http2FieldBlock(Http2Limits limits)
     /// <param name="frame">Every frame received, in order.</param>
     /// <param name="block">With <see cref="Http2FieldBlockStep.Complete"/> the whole block: borrows the frame, or is valid until <see cref="Release"/>.</param>
     /// <param name="error">With <see cref="Http2FieldBlockStep.Invalid"/> the connection error.</param>
-    public Http2FieldBlockStep Take(in Http2Frame frame, out ReadOnlySpan<byte> block, out Http2Error error)
+    public Http2FieldBlockStep Take(scoped in Http2Frame frame, out ReadOnlySpan<byte> block, out Http2Error error)
     {
         block = default;
         error = default;
@@ -115,6 +115,9 @@ public sealed class Http2FieldBlock(Http2Limits limits)
 
         (_buffer, _length, _continuations, IsOpen) = (null, 0, 0, false);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => Release();
 
     private void Append(ReadOnlySpan<byte> fragment)
     {

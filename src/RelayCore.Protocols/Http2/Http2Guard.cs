@@ -52,8 +52,8 @@ public sealed class Http2Guard
         switch (frame.Type)
         {
             case Http2FrameType.Data:
-                // An empty frame may say END_STREAM, once a stream; padding is not content, so the first octet decides.
-                if (frame.Length > (frame.PadLength > 0 ? frame.PadLength + 1 : (frame.Flags & Http2FrameFlags.Padded) != 0 ? 1 : 0))
+                // An empty frame may say END_STREAM, once a stream. Padding is no content.
+                if (frame.Length > frame.PadLength + ((frame.Flags & Http2FrameFlags.Padded) != 0 ? 1 : 0))
                 {
                     _pings.Credit(1, _limits.Pings);
                     return default;
@@ -87,18 +87,21 @@ public sealed class Http2Guard
                     : Count(ref _smallWindowUpdates, _limits.SmallWindowUpdates, Http2Fault.WindowUpdateFlood, now);
 
             case Http2FrameType.GoAway:
-                return default; // the second one ends the connection's use anyway
+                return default; // costs no more than its octets: it only lowers a number
 
             default:
                 return Count(ref _unknownFrames, _limits.UnknownFrames, Http2Fault.UnknownFrameFlood, now);
         }
     }
 
-    /// <summary>DATA frames were sent to the peer: it answers with WINDOW_UPDATE, and may measure with PING.</summary>
-    public void DataSent(int frames)
+    /// <summary>A DATA frame was sent to the peer: it answers with WINDOW_UPDATE, and may measure with PING.</summary>
+    /// <param name="isCutByWindow">
+    /// Whether only the window kept it from being longer. It earns no updates then: the peer would pay for an octet with an octet (CVE-2019-9511).
+    /// </param>
+    public void DataSent(bool isCutByWindow)
     {
-        _smallWindowUpdates.Credit(UpdatesPerData * frames, _limits.SmallWindowUpdates);
-        _pings.Credit(frames, _limits.Pings);
+        _smallWindowUpdates.Credit(isCutByWindow ? 0 : UpdatesPerData, _limits.SmallWindowUpdates);
+        _pings.Credit(1, _limits.Pings);
     }
 
     /// <summary>The peer reset a stream it had opened (besides <see cref="Receive"/> of the frame).</summary>

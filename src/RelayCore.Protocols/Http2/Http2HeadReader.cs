@@ -131,7 +131,8 @@ public sealed class Http2HeadReader(int maxListOctets = HpackDecoder.DefaultList
         return error.IsFatal() ? new(Http2FieldFault.Compression, _index, error)
             : _error.IsError ? _error
             : error == HpackError.ListTooLarge ? new(Http2FieldFault.ListTooLarge, _index + 1)
-            : _missing;
+            : _missing.IsError ? _missing
+            : default;
     }
 
     private void OnField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, bool neverIndexed, ref byte note)
@@ -164,7 +165,9 @@ public sealed class Http2HeadReader(int maxListOctets = HpackDecoder.DefaultList
             }
 
             known = KnownFields.Identify(name);
-            note = (byte)(known + 1);
+
+            // Trailers of a request are not held to the rule for values of its head, and share the table with it.
+            note = _kind == Kind.Trailers ? (byte)0 : (byte)(known + 1);
         }
 
         if (known != KnownField.None || _fields.Count >= maxFields)

@@ -35,7 +35,7 @@ public sealed record Http2Limits
     /// <summary>Streams a client may have open; announced as SETTINGS_MAX_CONCURRENT_STREAMS. Default 256 (nginx 128, Kestrel 100, Node unbounded). Over it: REFUSED_STREAM.</summary>
     public int MaxConcurrentStreams { get; init; } = 256;
 
-    /// <summary>Largest frame we accept, in octets, 2^14 to 2^24-1; announced as SETTINGS_MAX_FRAME_SIZE. Default 16 KiB (the protocol's own; nginx and Go use it). Over it: FRAME_SIZE_ERROR.</summary>
+    /// <summary>Largest frame we accept, in octets, 2^14 to 2^24-1; announced as SETTINGS_MAX_FRAME_SIZE. Default 16 KiB (the protocol's own and Kestrel's; a TLS record is no larger). Over it: FRAME_SIZE_ERROR.</summary>
     public int MaxFrameSize { get; init; } = 16 * 1024;
 
     /// <summary>Octets of the HPACK table we offer for decoding; announced as SETTINGS_HEADER_TABLE_SIZE. Default 4 KiB (the protocol's own).</summary>
@@ -80,7 +80,7 @@ public sealed record Http2Limits
     /// <summary>PRIORITY and PRIORITY_UPDATE. Default 1,000 and 100 a second, and 5 more for each stream the peer opens (Envoy 100 a stream).</summary>
     public Http2Rate Priorities { get; init; } = new(1000, 100);
 
-    /// <summary>WINDOW_UPDATE below <see cref="SmallIncrement"/>. Default 2,000 and 200 a second, and 2 more for each DATA frame sent to the peer (Envoy 10 a frame).</summary>
+    /// <summary>WINDOW_UPDATE below <see cref="SmallIncrement"/>. Default 2,000 and 200 a second, and 2 more for each DATA frame sent to the peer that its window did not cut short (Envoy 10 a frame).</summary>
     public Http2Rate SmallWindowUpdates { get; init; } = new(2000, 200);
 
     /// <summary>Increment below which a WINDOW_UPDATE counts as <see cref="SmallWindowUpdates"/>, in octets. Default 1,024.</summary>

@@ -80,6 +80,9 @@ public struct Http2StreamState
     /// <summary>A stream a peer promised (PUSH_PROMISE received).</summary>
     public static Http2StreamState ReservedByPeer => new(Http2StreamPhase.ReservedRemote);
 
+    /// <summary>A stream we promised (PUSH_PROMISE sent).</summary>
+    public static Http2StreamState ReservedByUs => new(Http2StreamPhase.ReservedLocal);
+
     /// <summary>Where the stream is; starts at <see cref="Http2StreamPhase.Idle"/>.</summary>
     public Http2StreamPhase Phase { get; private set; }
 

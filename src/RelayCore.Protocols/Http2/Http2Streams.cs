@@ -53,6 +53,10 @@ public sealed class Http2Streams
         _highestOpened = upgraded && peer == PeerRole.Client ? 1 : 0;
     }
 
+    /// <summary>A connection towards a server that has used up most identifiers; for tests of how they run out.</summary>
+    internal Http2Streams(int nextOwn)
+        : this(PeerRole.Server) => _nextOwn = nextOwn;
+
     /// <summary>The other end.</summary>
     public PeerRole Peer { get; }
 
@@ -118,7 +122,7 @@ public sealed class Http2Streams
         }
 
         var isPeers = (streamId & 1) == _peerParity;
-        if (!(isPeers ? streamId > _highestOpened : streamId >= _nextOwn && _nextOwn > 0))
+        if (!(isPeers ? streamId > _highestOpened : IsIdleOwn(streamId)))
         {
             return AfterEnd(type, streamId, isPeers, out error);
         }
@@ -164,6 +168,13 @@ public sealed class Http2Streams
         _highestOpened = promisedId;
         return default;
     }
+
+    /// <summary>PRIORITY_UPDATE was received: whether it may name that stream (RFC 9218 §7.1).</summary>
+    /// <param name="prioritizedStreamId">The stream it names, not 0; alive, over, or one the client has not opened yet.</param>
+    /// <returns>None, or a connection error.</returns>
+    public Http2Error Prioritize(int prioritizedStreamId) =>
+        Peer == PeerRole.Server || ((prioritizedStreamId & 1) != _peerParity && IsIdleOwn(prioritizedStreamId))
+            ? Http2Error.Protocol(Http2Fault.InvalidPriorityUpdate) : default;
 
     private Http2StreamLookup AfterEnd(Http2FrameType type, int streamId, bool isPeers, out Http2Error error)
     {

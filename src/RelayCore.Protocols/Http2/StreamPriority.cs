@@ -82,7 +82,6 @@ public readonly record struct StreamPriority(byte Urgency, bool IsIncremental)
 
                 IsMalformed = !TrySkip((byte)',');
                 SkipWhiteSpace();
-                IsMalformed |= _rest.IsEmpty; // a comma with nothing behind
             }
             else if (_rest.IsEmpty)
             {

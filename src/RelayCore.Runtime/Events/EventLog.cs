@@ -131,6 +131,12 @@ public sealed class EventLog : IFlowListener
         arrived?.TrySetResult();
     }
 
+    /// <summary>
+    /// Has the next message of every running flow announced with a new number. Reading with messages does so when it begins; whoever wants no gap
+    /// between looking at a flow and reading on takes <see cref="LastNumber"/>, calls this, looks, and reads behind that number.
+    /// </summary>
+    public void AnnounceMessages() => _flows.AnnounceMessages();
+
     /// <summary>Reads events until cancelled.</summary>
     /// <param name="after">Number of the last event already seen; <see cref="LastNumber"/> for new ones only, 0 for all that are kept.</param>
     /// <param name="summaries">Whether a changed flow comes as <c>flow-summary</c>, the line of a list, instead of as a whole <c>flow</c>.</param>
@@ -147,6 +153,11 @@ public sealed class EventLog : IFlowListener
     {
         var next = Math.Max(0, after) + 1;
         var (shown, windowAt) = (0, 0L);
+        if (messages)
+        {
+            AnnounceMessages(); // what was announced to nobody would not be announced again
+        }
+
         var batch = new Entry[BatchSize];
         if (next > LastNumber + 1)
         {

@@ -71,6 +71,9 @@ public sealed class FlowService(FlowStore store, IContentCodings codings)
         return flow is null ? null : (flow.Messages(Math.Max(0, after), Math.Clamp(limit, 1, MaxMessages), maxContent), flow.MessageCount);
     }
 
+    /// <summary>Has the next message of every running flow announced.</summary>
+    internal void AnnounceMessages() => store.AcknowledgeMessages();
+
     /// <summary>Number of a flow's last message, which is then announced as seen; -1 when there is no such flow.</summary>
     internal long LastMessage(FlowId id)
     {

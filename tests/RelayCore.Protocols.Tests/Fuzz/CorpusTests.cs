@@ -31,4 +31,14 @@ public sealed class CorpusTests
     [MemberData(nameof(Corpus), "client-hello")]
     public void ReadClientHello_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
         new ClientHelloTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "client-hello", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "http2-frames")]
+    public void ReadHttp2Frames_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new Http2FramesTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "http2-frames", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "hpack")]
+    public void Decode_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new HpackTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "hpack", file)));
 }

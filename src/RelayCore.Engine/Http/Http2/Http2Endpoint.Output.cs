@@ -151,9 +151,10 @@ internal abstract partial class Http2Endpoint
             Http2FrameWriter.WriteDataHeader(at, length, stream.Id, ends);
             octets.Slice(written, length).CopyTo(at[Http2Frame.HeaderOctets..]);
             _outputLength += Http2Frame.HeaderOctets + length;
+            var isCutByWindow = length < rest && length == Math.Min(stream.Window.Available, _window.Available);
             stream.Window.Consume(length);
             _window.Consume(length);
-            _guard.DataSent(1);
+            _guard.DataSent(isCutByWindow);
             written += length;
             stream.State.TrySend(Http2FrameType.Data, ends);
             if (ends)

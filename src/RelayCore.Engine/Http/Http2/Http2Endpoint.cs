@@ -17,7 +17,9 @@ namespace RelayCore.Engine.Http.Http2;
 /// Parts: this file runs the connection; <c>.Input</c> handles frames; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
 /// used from others. Whatever is written, and the table of streams, is guarded by one lock, under which nobody is called.
 /// </remarks>
+#pragma warning disable CA1001 // what it rents is given back when the connection ends, whoever began it
 internal abstract partial class Http2Endpoint : IDeadlined
+#pragma warning restore CA1001
 {
     private const int SmallInput = 16 * 1024;
     private const int LargeInput = 64 * 1024;

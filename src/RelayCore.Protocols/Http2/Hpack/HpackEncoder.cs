@@ -23,15 +23,21 @@ public sealed class HpackEncoder
     // As many different fields as a few interleaved kinds of messages have.
     private const int SeenFields = 256;
 
+    // Messages of one connection resemble each other: what was indexed at a place in the last block is tried there before it is looked for.
+    private const int Places = 32;
+    private const ulong DynamicMark = 1UL << 32;
+
     // A cookie shorter than this could be guessed by someone who sees how large messages are.
     private const int ShortCookieOctets = 20;
 
     private readonly HpackTable _table;
     private readonly uint[] _seen = new uint[SeenFields];
+    private readonly ulong[] _places = new ulong[Places];
     private readonly int _ownMaxOctets;
     private uint[] _fields = [];
     private uint[] _names = [];
     private int _smallestPending = int.MaxValue;
+    private int _place;
     private bool _isSizePending;
 
     /// <summary>Makes an encoder for a peer that has announced nothing yet.</summary>
@@ -83,6 +89,7 @@ public sealed class HpackEncoder
     /// <returns>Octets written; mostly 0.</returns>
     public int Begin(Span<byte> destination)
     {
+        _place = 0;
         if (!_isSizePending)
         {
             return 0;
@@ -107,6 +114,13 @@ public sealed class HpackEncoder
     /// <returns>Octets written.</returns>
     public int Encode(Span<byte> destination, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, bool neverIndexed)
     {
+        var place = Math.Min(_place++, Places - 1);
+        var index = neverIndexed ? 0 : IndexAt(place, name, value);
+        if (index > 0)
+        {
+            return HpackInteger.Write(destination, 0x80, 0x7F, index);
+        }
+
         var nameHash = HpackHash.OfName(name);
         var staticName = HpackStaticTable.IndexOfName(name, nameHash);
         if (neverIndexed || IsSensitive(staticName, value))
@@ -115,7 +129,7 @@ public sealed class HpackEncoder
         }
 
         var fieldHash = HpackHash.OfField(nameHash, value);
-        var index = staticName > 0 ? HpackStaticTable.IndexOfField(name, value, fieldHash) : 0;
+        index = staticName > 0 ? HpackStaticTable.IndexOfField(name, value, fieldHash) : 0;
         if (index == 0)
         {
             index = FindField(name, value, fieldHash);
@@ -123,6 +137,7 @@ public sealed class HpackEncoder
 
         if (index > 0)
         {
+            _places[place] = index <= HpackStaticTable.Count ? (ulong)index : DynamicMark | (_table.Newest - (uint)(index - HpackStaticTable.Count - 1));
             return HpackInteger.Write(destination, 0x80, 0x7F, index);
         }
 
@@ -193,6 +208,26 @@ public sealed class HpackEncoder
 
         seen = fieldHash;
         return false;
+    }
+
+    /// <summary>Index of the field that was at this place in the last block when it is the same, otherwise 0.</summary>
+    private int IndexAt(int place, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        var before = _places[place];
+        if (before < DynamicMark)
+        {
+            var index = (int)before;
+            return index > 0 && HpackStaticTable.Value(index).SequenceEqual(value) && HpackStaticTable.Name(index).SequenceEqual(name) ? index : 0;
+        }
+
+        var age = _table.Age((uint)before);
+        if (age >= (uint)_table.Count)
+        {
+            return 0;
+        }
+
+        ref readonly var entry = ref _table.At((int)age);
+        return _table.Value(entry).SequenceEqual(value) && _table.Name(entry).SequenceEqual(name) ? HpackStaticTable.Count + 1 + (int)age : 0;
     }
 
     private int FindField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint fieldHash)

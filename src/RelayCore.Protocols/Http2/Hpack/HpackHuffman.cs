@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace RelayCore.Protocols.Http2.Hpack;
 
@@ -154,24 +156,33 @@ internal static class HpackHuffman
             read += (63 - bits) >> 3;
             bits |= 56;
 
-            // At least 56 bits: four times twelve at most.
+            // At least 56 bits and 8 octets of room: four times twelve and two at most.
+            ref var target = ref MemoryMarshal.GetReference(destination[at..]);
+            var count = 0;
+            uint entry = 0;
             for (var turn = 0; turn < 4; turn++)
             {
-                var entry = lookup[(int)(window >> (64 - LookupBits))];
+                entry = lookup[(int)(window >> (64 - LookupBits))];
                 if (entry == 0)
                 {
                     break;
                 }
 
-                destination[at] = (byte)entry;
-                destination[at + 1] = (byte)(entry >> SecondShift);
-                at += (int)(entry >> CountShift);
+                Unsafe.Add(ref target, count) = (byte)entry;
+                Unsafe.Add(ref target, count + 1) = (byte)(entry >> SecondShift);
+                count += (int)(entry >> CountShift);
                 var taken = (int)(entry >> BitsShift) & 31;
                 window <<= taken;
                 bits -= taken;
             }
 
-            if (bits >= MaxBits && lookup[(int)(window >> (64 - LookupBits))] == 0)
+            at += count;
+            if (entry != 0)
+            {
+                continue;
+            }
+
+            if (bits >= MaxBits)
             {
                 var (symbol, taken) = ReadOne((uint)(window >> 32));
                 if (symbol == EndOfString)

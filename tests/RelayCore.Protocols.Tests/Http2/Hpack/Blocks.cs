@@ -24,7 +24,7 @@ internal static class Blocks
         foreach (var field in fields)
         {
             var isNever = field.StartsWith('!');
-            var colon = field.IndexOf(": ", 1, StringComparison.Ordinal);
+            var colon = field.StartsWith(": ", StringComparison.Ordinal) ? 0 : field.IndexOf(": ", 1, StringComparison.Ordinal);
             var (name, value) = (Encoding.Latin1.GetBytes(field[(isNever ? 1 : 0)..colon]), Encoding.Latin1.GetBytes(field[(colon + 2)..]));
             destination = new byte[HpackEncoder.Bound(name.Length, value.Length)];
             block.AddRange(destination.AsSpan(0, encoder.Encode(destination, name, value, isNever)));
