@@ -14,6 +14,11 @@ internal sealed partial class ExchangeRunner
     /// <summary>Finds where the request goes and records it.</summary>
     private FlowFault? ReadRequest()
     {
+        if (_isRequestRead)
+        {
+            return null; // its session did
+        }
+
         var request = Exchange.Request;
         var fault = Route();
         _recorder.Request(request.Origin, request.Fields.Received, _repairs);

@@ -41,6 +41,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     private OriginPool? _pool;
     private InterceptorSet _interceptors = InterceptorSet.Empty;
     private long _started;
+    private bool _isRequestRead;
     private bool _responseStarted;
     private bool _isEnded;
     private At _at;
@@ -96,8 +97,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         Begin(client, scope, started);
         BeginFlow();
-        _isMalformed = fault is { Kind: FaultKind.Protocol };
-        return ServeAsync(fault ?? ReadRequest());
+        return ServeAsync(fault);
     }
 
     /// <summary>As <see cref="RunAsync"/>, for an exchange whose flow was begun and whose request was read, recorded and routed by its session.</summary>
@@ -109,7 +109,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     public ValueTask ContinueAsync(ClientStream client, ExchangeScope scope, long started, OriginPool pool, InterceptorSet interceptors)
     {
         Begin(client, scope, started);
-        (_pool, _interceptors) = (pool, interceptors);
+        (_pool, _interceptors, _isRequestRead) = (pool, interceptors, true);
         _requestLength = LengthOf(Exchange.Request.Fields);
         Now();
         return ServeAsync(null);
@@ -120,6 +120,8 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         try
         {
+            _isMalformed = fault is { Kind: FaultKind.Protocol };
+            fault ??= ReadRequest();
             if (fault is not null)
             {
                 await FailAsync(fault).ConfigureAwait(false);
@@ -183,7 +185,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     private void Begin(ClientStream client, ExchangeScope scope, long started)
     {
         (_client, _scope, _started, _now) = (client, scope, started, started);
-        (_server, _pool, _responseStarted, _isEnded, _at) = (null, null, false, false, At.Client);
+        (_server, _pool, _isRequestRead, _responseStarted, _isEnded, _at) = (null, null, false, false, false, At.Client);
         BeginRequest();
         BeginResponse();
         _isTunnel = false;
