@@ -59,14 +59,14 @@ internal sealed partial class Http1Session
                 return await ServeConnectAsync().ConfigureAwait(false);
             }
 
-            if (UpgradeSettings() is { } settings)
-            {
-                return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
-            }
-
             if (GoesOverHttp2)
             {
                 return await ForwardOverHttp2Async().ConfigureAwait(false);
+            }
+
+            if (UpgradeSettings() is { } settings)
+            {
+                return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
             }
 
             if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers))

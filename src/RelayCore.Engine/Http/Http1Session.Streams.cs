@@ -15,7 +15,7 @@ internal sealed partial class Http1Session
 
     // CONNECT and upgrades want octets both ways, which HTTP/1 gives to whoever asks in HTTP/1.
     private bool GoesOverHttp2 =>
-        !_isUpgrade && _exchange.Request.TargetForm != RequestTargetForm.Authority && _lastPool is { } pool && _engine.Servers.PrefersHttp2(pool);
+        !_requestHop.Upgrade && _exchange.Request.TargetForm != RequestTargetForm.Authority && _lastPool is { } pool && _engine.Servers.PrefersHttp2(pool);
 
     /// <summary>Hands an exchange whose server speaks HTTP/2 to the pipeline that knows both versions.</summary>
     private async ValueTask<Next> ForwardOverHttp2Async()

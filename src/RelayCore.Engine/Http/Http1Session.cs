@@ -121,6 +121,7 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
                 pinned.Pool.Discard(pinned, reset: false);
             }
 
+            _streamScope?.Dispose();
             if (_channel is { } channel)
             {
                 // Only a defect gets here with one; it must not cost the origin a permit.
@@ -134,7 +135,6 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
                 channel.Pool.Discard(channel, reset: true);
             }
 
-            _streamScope?.Dispose();
             _input.Release(discard: true);
             ReleaseOutput();
             _engine.Store.Return(_recorder);
