@@ -140,7 +140,7 @@ public sealed class InterceptionTests
         await using var host = await StartAsync(new(Stage.RequestBody));
         var exchange = host.Start(":method: POST", "abc", isOpen: true);
         await exchange.Client.ReadsAsync();
-        host.Proxy.Advance(TimeSpan.FromSeconds(20.3));
+        await host.Proxy.PassTimeAsync(exchange.Task, TimeSpan.FromSeconds(40));
         var sent = await exchange.EndAsync();
         Assert.StartsWith("head 408 ", sent, StringComparison.Ordinal);
         Assert.EndsWith("reset NoError\n", sent, StringComparison.Ordinal);
@@ -150,7 +150,10 @@ public sealed class InterceptionTests
     [Fact]
     public async Task RequestChunk_Edits_AreSentInChunks()
     {
-        await using var host = await StartAsync(new(Stage.RequestChunk) { Chunk = static x => x.Replace(Encoding.ASCII.GetBytes($"<{Encoding.ASCII.GetString(x.Data.Span)}>")) });
+        await using var host = await StartAsync(new(Stage.RequestChunk)
+        {
+            Chunk = static x => x.Replace(x.Data.IsEmpty ? default : Encoding.ASCII.GetBytes($"<{Encoding.ASCII.GetString(x.Data.Span)}>")),
+        });
         var origin = host.Proxy.Origin();
         var exchange = host.Start(":method: POST\ncontent-length: 6", "abc", isOpen: true);
         var server = await origin.AcceptAsync();
