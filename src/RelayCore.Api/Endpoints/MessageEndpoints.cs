@@ -120,46 +120,46 @@ internal sealed class MessageEndpoints(FlowService flows, MessageService message
     private static bool Breaks(string? text) => text is not null && text.AsSpan().ContainsAny('\r', '\n');
 }
 
-/// <summary>A message to inject, in the shape of the model.</summary>
+/// <summary>A message to inject, in the shape of the model. Settable, because a generated reader gives properties that are only initialised no default.</summary>
 internal sealed record InjectRequest
 {
     [JsonPropertyName("direction")]
-    public string Direction { get; init; } = "";
+    public string Direction { get; set; } = "";
 
     [JsonPropertyName("opcode")]
-    public string Opcode { get; init; } = nameof(MessageType.Text);
+    public string Opcode { get; set; } = nameof(MessageType.Text);
 
     [JsonPropertyName("content")]
-    public string Content { get; init; } = "";
+    public string Content { get; set; } = "";
 
     [JsonPropertyName("encoding")]
-    public string Encoding { get; init; } = "utf-8";
+    public string Encoding { get; set; } = "utf-8";
 
     [JsonPropertyName("event")]
-    public EventRequest? Event { get; init; }
+    public EventRequest? Event { get; set; }
 }
 
 /// <summary>Fields of an event to inject.</summary>
 internal sealed record EventRequest
 {
     [JsonPropertyName("id")]
-    public string? Id { get; init; }
+    public string? Id { get; set; }
 
     [JsonPropertyName("event")]
-    public string? Event { get; init; }
+    public string? Event { get; set; }
 
     [JsonPropertyName("retry")]
-    public long? Retry { get; init; }
+    public long? Retry { get; set; }
 }
 
 /// <summary>How to close.</summary>
 internal sealed record CloseRequest
 {
     [JsonPropertyName("code")]
-    public int Code { get; init; } = 1000;
+    public int Code { get; set; } = 1000;
 
     [JsonPropertyName("reason")]
-    public string Reason { get; init; } = "";
+    public string Reason { get; set; } = "";
 }
 
 /// <summary>Answer to a message that waits to be sent.</summary>
