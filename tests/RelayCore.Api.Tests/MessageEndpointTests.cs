@@ -84,7 +84,9 @@ public sealed class MessageEndpointTests : IClassFixture<ApiFixture>, IDisposabl
         Assert.Equal(HttpStatusCode.Accepted, response.StatusCode);
         using var more = await PostAsync("/messages", $$"""{"direction":"ClientToServer","content":"{{content.Replace('\u0001', 'x')}}x"}""");
         await AssertProblemAsync(more, HttpStatusCode.BadRequest, "invalid_message");
-        using var tooMuch = await PostAsync("/messages", new string(' ', 9 * 1024 * 1024));
+        using var request = new HttpRequestMessage(HttpMethod.Post, Path + "/messages") { Content = new ByteArrayContent(new byte[9 * 1024 * 1024]) };
+        request.Headers.ExpectContinue = true; // or the connection is closed while this is still being sent
+        using var tooMuch = await _fixture.Client.SendAsync(request, _patience.Token);
         await AssertProblemAsync(tooMuch, HttpStatusCode.RequestEntityTooLarge, "message_too_large");
     }
 
