@@ -42,7 +42,7 @@ internal sealed class MessageEndpoints(FlowService flows, MessageService message
             throw Invalid($"opcode is one of {string.Join(", ", Enum.GetNames<MessageType>().Where(x => x != nameof(MessageType.Close)))}.");
         }
 
-        if (request.Event is { } fields && (Breaks(fields.Id) || fields.Id?.Contains('\0', StringComparison.Ordinal) == true || Breaks(fields.Event) || fields.Retry < 0))
+        if (request.Event is { } fields && (Breaks(fields.Id, "\r\n\0") || Breaks(fields.Event, "\r\n") || fields.Retry < 0))
         {
             throw Invalid("event has no line ends or NUL in it, and retry is 0 or more.");
         }
@@ -117,10 +117,11 @@ internal sealed class MessageEndpoints(FlowService flows, MessageService message
 
     private static ApiException Invalid(string problem) => new(StatusCodes.Status400BadRequest, "invalid_message", problem);
 
-    private static bool Breaks(string? text) => text is not null && text.AsSpan().ContainsAny('\r', '\n');
+    private static bool Breaks(string? text, ReadOnlySpan<char> characters) => text is not null && text.AsSpan().ContainsAny(characters);
 }
 
-/// <summary>A message to inject, in the shape of the model. Settable, because a generated reader gives properties that are only initialised no default.</summary>
+/// <summary>A message to inject, in the shape of the model.</summary>
+/// <remarks>Settable, because a generated reader gives no default to properties that can only be initialised.</remarks>
 internal sealed record InjectRequest
 {
     [JsonPropertyName("direction")]
