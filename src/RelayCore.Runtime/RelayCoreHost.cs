@@ -5,6 +5,7 @@ using System.Text;
 using RelayCore.Engine;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Formats;
 using RelayCore.Runtime.Events;
@@ -88,6 +89,12 @@ public sealed class RelayCoreHost : IAsyncDisposable
 
     /// <summary>What it was started with.</summary>
     public RelayCoreOptions Options => _options;
+
+    /// <summary>Where flows are recorded.</summary>
+    internal FlowStore Store => _store;
+
+    /// <summary>Running sessions of messages.</summary>
+    internal MessageSessions MessageSessions => _engine.MessageSessions;
 
     /// <summary>Loads or makes the CA, binds every listener and accepts.</summary>
     /// <exception cref="CertificateFileException">A CA file cannot be used; the message is a sentence for the user.</exception>

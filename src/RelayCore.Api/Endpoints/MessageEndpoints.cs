@@ -42,7 +42,7 @@ internal sealed class MessageEndpoints(FlowService flows, MessageService message
             throw Invalid($"opcode is one of {string.Join(", ", Enum.GetNames<MessageType>().Where(x => x != nameof(MessageType.Close)))}.");
         }
 
-        if (request.Event is { } fields && (Breaks(fields.Id) || fields.Id?.Contains('\0', StringComparison.Ordinal) == true || Breaks(fields.Event) || fields.Retry < 0))
+        if (request.Event is { } fields && (Breaks(fields.Id, "\r\n\0") || Breaks(fields.Event, "\r\n") || fields.Retry < 0))
         {
             throw Invalid("event has no line ends or NUL in it, and retry is 0 or more.");
         }
@@ -117,49 +117,50 @@ internal sealed class MessageEndpoints(FlowService flows, MessageService message
 
     private static ApiException Invalid(string problem) => new(StatusCodes.Status400BadRequest, "invalid_message", problem);
 
-    private static bool Breaks(string? text) => text is not null && text.AsSpan().ContainsAny('\r', '\n');
+    private static bool Breaks(string? text, ReadOnlySpan<char> characters) => text is not null && text.AsSpan().ContainsAny(characters);
 }
 
 /// <summary>A message to inject, in the shape of the model.</summary>
+/// <remarks>Settable, because a generated reader gives no default to properties that can only be initialised.</remarks>
 internal sealed record InjectRequest
 {
     [JsonPropertyName("direction")]
-    public string Direction { get; init; } = "";
+    public string Direction { get; set; } = "";
 
     [JsonPropertyName("opcode")]
-    public string Opcode { get; init; } = nameof(MessageType.Text);
+    public string Opcode { get; set; } = nameof(MessageType.Text);
 
     [JsonPropertyName("content")]
-    public string Content { get; init; } = "";
+    public string Content { get; set; } = "";
 
     [JsonPropertyName("encoding")]
-    public string Encoding { get; init; } = "utf-8";
+    public string Encoding { get; set; } = "utf-8";
 
     [JsonPropertyName("event")]
-    public EventRequest? Event { get; init; }
+    public EventRequest? Event { get; set; }
 }
 
 /// <summary>Fields of an event to inject.</summary>
 internal sealed record EventRequest
 {
     [JsonPropertyName("id")]
-    public string? Id { get; init; }
+    public string? Id { get; set; }
 
     [JsonPropertyName("event")]
-    public string? Event { get; init; }
+    public string? Event { get; set; }
 
     [JsonPropertyName("retry")]
-    public long? Retry { get; init; }
+    public long? Retry { get; set; }
 }
 
 /// <summary>How to close.</summary>
 internal sealed record CloseRequest
 {
     [JsonPropertyName("code")]
-    public int Code { get; init; } = 1000;
+    public int Code { get; set; } = 1000;
 
     [JsonPropertyName("reason")]
-    public string Reason { get; init; } = "";
+    public string Reason { get; set; } = "";
 }
 
 /// <summary>Answer to a message that waits to be sent.</summary>

@@ -19,7 +19,13 @@ internal sealed class MessageCommands(
 
     private static readonly Dictionary<string, string> s_types = new(StringComparer.Ordinal)
     {
-        ["text"] = "Text", ["binary"] = "Binary", ["ping"] = "Ping", ["pong"] = "Pong", ["event"] = "Event", ["line"] = "Line", ["grpc"] = "GrpcMessage",
+        ["text"] = "Text",
+        ["binary"] = "Binary",
+        ["ping"] = "Ping",
+        ["pong"] = "Pong",
+        ["event"] = "Event",
+        ["line"] = "Line",
+        ["grpc"] = "GrpcMessage",
     };
 
     private readonly Argument<string> _id = new("ID") { Description = "Id of the flow, its last characters, or last for the newest" };
@@ -58,7 +64,12 @@ internal sealed class MessageCommands(
     public Command CreateInject()
     {
         var content = new Argument<string?>("CONTENT") { Description = "What it says, or - for standard input", Arity = ArgumentArity.ZeroOrOne };
-        var to = new Option<string>("--to") { Description = "Who gets it: server or client [default: server]", HelpName = "PEER", DefaultValueFactory = _ => "server" };
+        var to = new Option<string>("--to")
+        {
+            Description = "Who gets it: server or client [default: server]",
+            HelpName = "PEER",
+            DefaultValueFactory = _ => "server",
+        };
         to.AcceptOnlyFromAmong("server", "client");
         var type = new Option<string?>("--type")
         {

@@ -30,7 +30,8 @@ public abstract class FlowContext
     public IReadOnlyList<string> Tags => Owner._tags;
 
     /// <summary>Variables of the flow as they are now; they live until it ends.</summary>
-    public IReadOnlyDictionary<string, string> Variables => Owner._variables ?? (IReadOnlyDictionary<string, string>)System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
+    public IReadOnlyDictionary<string, string> Variables =>
+        Owner._variables ?? (IReadOnlyDictionary<string, string>)System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Ids of rules that matched, in order.</summary>
     public IList<string> MatchedRules => Owner._rules;
@@ -59,7 +60,9 @@ public abstract class FlowContext
             if (owner._variables is not { } variables || variables.Count < MaxVariables || variables.ContainsKey(name))
             {
                 // A new one each time, so that whoever reads the last one can go on.
-                owner._variables = owner._variables is null ? new(StringComparer.Ordinal) { [name] = value } : new(owner._variables, StringComparer.Ordinal) { [name] = value };
+                owner._variables = owner._variables is null
+                    ? new(StringComparer.Ordinal) { [name] = value }
+                    : new(owner._variables, StringComparer.Ordinal) { [name] = value };
             }
         }
     }

@@ -96,7 +96,9 @@ public sealed partial class FlowRecorder
                 : default);
     }
 
-    /// <summary>Records what an actor changed in a message. The first 256 of a flow are kept: a socket may carry any number, and each message has both views.</summary>
+    /// <summary>
+    /// Records what an actor changed in a message. The first 256 of a flow are kept: a socket may carry any number, and each message has both views.
+    /// </summary>
     internal void MutateMessage(Mutation mutation)
     {
         if (Interlocked.Increment(ref _messageMutations) <= MaxMessageMutations)

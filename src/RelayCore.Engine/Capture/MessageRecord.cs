@@ -98,7 +98,8 @@ internal readonly ref struct MessageRecord
 
     private static void WriteDetails(ref RecordWriter writer, scoped in MessageDetails details)
     {
-        writer.Octet((byte)((details.HasEventId ? 1 : 0) | (details.HasEventName ? 2 : 0) | (details.RetryMilliseconds is null ? 0 : 4) | (details.CloseCode == 0 ? 0 : 8)));
+        writer.Octet((byte)(
+            (details.HasEventId ? 1 : 0) | (details.HasEventName ? 2 : 0) | (details.RetryMilliseconds is null ? 0 : 4) | (details.CloseCode == 0 ? 0 : 8)));
         if (details.HasEventId)
         {
             writer.Block(details.EventId);

@@ -91,7 +91,7 @@ internal sealed partial class StageRunner
 
         if (before.RetryMilliseconds != message.RetryMilliseconds)
         {
-            Change($"{name}.retry", before.RetryMilliseconds?.ToString(CultureInfo.InvariantCulture), message.RetryMilliseconds?.ToString(CultureInfo.InvariantCulture));
+            Change($"{name}.retry", Text(before.RetryMilliseconds), Text(message.RetryMilliseconds));
         }
 
         if (before.CloseCode != message.CloseCode || before.CloseReason != message.CloseReason)
@@ -103,6 +103,8 @@ internal sealed partial class StageRunner
     }
 
     private static string Close(int code, string reason) => Text(string.Create(CultureInfo.InvariantCulture, $"{code} {reason}"))!.TrimEnd();
+
+    private static string? Text(long? number) => number?.ToString(CultureInfo.InvariantCulture);
 
     private static string? Text(string? text) => text is null || text.Length <= MaxMutationText ? text : Text(Encoding.UTF8.GetBytes(text));
 

@@ -64,7 +64,10 @@ public sealed class FlowService(FlowStore store, IContentCodings codings)
     /// <param name="after">Number of the last one already seen; 0 for the oldest kept.</param>
     /// <param name="limit">How many at most; clamped to 1 to <see cref="MaxMessages"/>.</param>
     /// <param name="maxContent">Octets of content shown of each; what is cut is marked.</param>
-    /// <returns>The messages, at most 16 MiB of content (then fewer than <paramref name="limit"/>), and the number of the flow's last one; <see langword="null"/> when there is no such flow.</returns>
+    /// <returns>
+    /// The messages, at most 16 MiB of content (then fewer than <paramref name="limit"/>), and the number of the flow's last one;
+    /// <see langword="null"/> when there is no such flow.
+    /// </returns>
     public (IReadOnlyList<FlowMessage> Messages, long Last)? Messages(FlowId id, long after, int limit, int maxContent = CapturedFlow.MaxContent)
     {
         using var flow = store.Find(id);

@@ -23,7 +23,9 @@ public sealed class MessageService(FlowStore store, MessageSessions sessions)
         return Problem(message) is { } problem ? new(MessageOutcome.Invalid, problem)
             : Find(flow, out var result) is not { } session ? result
             : session.TryInject(sender, message) ? new(MessageOutcome.Done, "")
-            : new(MessageOutcome.Refused, $"The session does not take it: {Words(message.Type)} of the {Words(sender)} do not fit it, too many messages wait, or it is ending.");
+            : new(
+                MessageOutcome.Refused,
+                $"The session does not take it: {Words(message.Type)} of the {Words(sender)} do not fit it, too many messages wait, or it is ending.");
     }
 
     /// <summary>Closes a session towards both peers.</summary>
@@ -31,7 +33,8 @@ public sealed class MessageService(FlowStore store, MessageSessions sessions)
     /// <param name="code">1000 to 4999, without those RFC 6455 §7.4.1 keeps off the wire.</param>
     /// <param name="reason">At most 123 octets of UTF-8.</param>
     public MessageResult Close(FlowId flow, int code, string reason) =>
-        code is < 1000 or > 4999 or 1004 or 1005 or 1006 or 1015 ? new(MessageOutcome.Invalid, "A close has a code from 1000 to 4999, but not 1004, 1005, 1006 or 1015.")
+        code is < 1000 or > 4999 or 1004 or 1005 or 1006 or 1015
+            ? new(MessageOutcome.Invalid, "A close has a code from 1000 to 4999, but not 1004, 1005, 1006 or 1015.")
         : Encoding.UTF8.GetByteCount(reason) > MaxControlContent - 2 ? new(MessageOutcome.Invalid, "The reason of a close has at most 123 octets.")
         : Find(flow, out var result) is not { } session ? result
         : session.TryClose(code, reason) ? new(MessageOutcome.Done, "")

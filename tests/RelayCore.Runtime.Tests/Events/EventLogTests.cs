@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
+using RelayCore.Core.Interception;
 using RelayCore.Core.Limits;
 using RelayCore.Engine.Capture;
 using RelayCore.Formats;
@@ -152,6 +153,103 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
+    public async Task ReadAsync_Messages_ComeInOrderWithTheFlowTheyAreOf()
+    {
+        var (id, after) = Socket();
+        Say(1, 2);
+        var events = await Read(after, 2, messages: true);
+        Assert.Equal([("ws-message", 0L), ("ws-message", after + 1)], events.Select(x => (x.Name, x.Number)));
+        using var first = JsonDocument.Parse(events[0].Data);
+        Assert.Equal(id.ToString(), first.RootElement.GetProperty("flow_id").GetString());
+        Assert.Equal("message 1", first.RootElement.GetProperty("message").GetProperty("content").GetProperty("content").GetString());
+
+        // What one reader was told does not change for another, and what comes later has a later number.
+        Say(3, 3);
+        Assert.Equal(["message 1", "message 2", "message 3"], Contents(await Read(after, 3, messages: true)));
+        Assert.Equal(["message 3"], Contents(await Read(after + 1, 1, messages: true)));
+    }
+
+    [Fact]
+    public async Task ReadAsync_WithoutMessages_SkipsThem()
+    {
+        var (_, after) = Socket();
+        Say(1, 1000);
+        Assert.Equal(after + 1, _log.LastNumber); // nobody looks: one note stands for all of them
+        _log.Publish("lifecycle", "{}"u8.ToArray());
+        Assert.Equal(["lifecycle"], (await Read(after, 1)).Select(x => x.Name));
+    }
+
+    [Fact]
+    public async Task ReadAsync_MoreMessagesThanAreShown_ShowsTheNewestAndNamesTheRest()
+    {
+        var (id, after) = Socket();
+        Say(1, 1000);
+        var events = await Read(after, 65, messages: true);
+        Assert.Equal(("messages-lagged", $$"""{"flow_id":"{{id}}","from":1,"to":936,"missed":936}"""), (events[0].Name, Text(events[0])));
+        Assert.Equal(Enumerable.Range(937, 64).Select(x => $"message {x}"), Contents(events.Skip(1)));
+        Assert.Equal(after + 1, events[^1].Number);
+    }
+
+    [Fact]
+    public async Task ReadAsync_FastSocket_IsShownInBoundedGroups()
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        timeout.CancelAfter(TimeSpan.FromSeconds(30));
+        var (_, after) = Socket();
+        await using var reader = _log.ReadAsync(after, messages: true, cancellationToken: timeout.Token).GetAsyncEnumerator(timeout.Token);
+        Say(1, 10);
+        for (var number = 1; number <= 40; number++)
+        {
+            var next = reader.MoveNextAsync().AsTask();
+            if (number % 10 == 1 && number > 1)
+            {
+                // The reader rests for 50 ms of virtual time, whatever is said meanwhile; then it gets everything at once.
+                Say(number + 5, number + 9);
+                Assert.False(next.IsCompleted);
+                _time.Advance(TimeSpan.FromMilliseconds(50));
+            }
+
+            Assert.True(await next);
+            Assert.Contains($"\"message {number}\"", Text(reader.Current), StringComparison.Ordinal);
+            if (number % 10 == 0)
+            {
+                Say(number + 1, number + 5);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task ReadAsync_BeginsWhileASocketIsOld_IsToldItsNextMessage()
+    {
+        Socket();
+        Say(1, 5); // announced to nobody
+        var after = _log.LastNumber;
+        _log.AnnounceMessages();
+        Say(6, 6);
+        Assert.Equal(["message 6"], Contents(await Read(after, 1, messages: true)));
+    }
+
+    [Fact]
+    public async Task ReadAsync_MessagesOfAFlowThatEnded_AreStillShown()
+    {
+        var (_, after) = Socket();
+        Say(1, 3);
+        _recorder.End(CloseReason.Completed, null, null, _time.GetTimestamp());
+        Assert.Equal(["message 1", "message 2", "message 3"], Contents((await Read(after, 3, messages: true))));
+    }
+
+    [Fact]
+    public async Task ReadAsync_MessageOfABody_HasANameOfItsOwn()
+    {
+        var (_, after) = Socket();
+        _recorder.Message(PeerRole.Server, MessageType.Event, MessageMarks.Final, new byte[EventLog.MaxMessageContent + 1], 9, _time.GetTimestamp());
+        var only = Assert.Single(await Read(after, 1, messages: true));
+        Assert.Equal("flow-message", only.Name);
+        using var json = JsonDocument.Parse(only.Data);
+        Assert.True(json.RootElement.GetProperty("message").GetProperty("content").GetProperty("content_truncated").GetBoolean());
+    }
+
+    [Fact]
     public void FlowChanged_NobodyListening_AllocatesNothing()
     {
         var listener = (IFlowListener)_log;
@@ -181,14 +279,35 @@ public sealed class EventLogTests : IDisposable
         return id;
     }
 
+    private (FlowId Id, long After) Socket()
+    {
+        var id = FlowId.Create(_time.GetUtcNow().ToUnixTimeMilliseconds());
+        _recorder.Begin(FlowKind.WebSocket, id, default, new() { Id = 1 }, _time.GetTimestamp());
+        return (id, _log.LastNumber);
+    }
+
+    private void Say(int first, int last)
+    {
+        for (var i = first; i <= last; i++)
+        {
+            _recorder.Message(PeerRole.Client, MessageType.Text, MessageMarks.Final, Encoding.ASCII.GetBytes($"message {i}"), 20, _time.GetTimestamp());
+        }
+    }
+
+    private static IEnumerable<string?> Contents(IEnumerable<LogEvent> events) => events.Select(x =>
+    {
+        using var json = JsonDocument.Parse(x.Data);
+        return json.RootElement.GetProperty("message").GetProperty("content").GetProperty("content").GetString();
+    });
+
     private static string Text(LogEvent item) => Encoding.UTF8.GetString(item.Data.Span);
 
-    private async Task<List<LogEvent>> Read(long after, int count)
+    private async Task<List<LogEvent>> Read(long after, int count, bool messages = false)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         timeout.CancelAfter(TimeSpan.FromSeconds(30));
         var events = new List<LogEvent>();
-        await foreach (var item in _log.ReadAsync(after, cancellationToken: timeout.Token))
+        await foreach (var item in _log.ReadAsync(after, messages: messages, cancellationToken: timeout.Token))
         {
             events.Add(item);
             if (events.Count == count)
