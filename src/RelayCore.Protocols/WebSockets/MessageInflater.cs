@@ -119,7 +119,7 @@ public sealed class MessageInflater
     }
 
     /// <summary>Forgets the window, behind a message of a sender that begins each with an empty one.</summary>
-    public void DropContext() => (_window, _windowEnd, _windowFill) = ([], 0, 0);
+    public void DropContext() => (_windowEnd, _windowFill) = (0, 0);
 
     private static (DeflateCode Literals, DeflateCode Distances) Fixed()
     {

@@ -25,6 +25,12 @@ public static class WebSocketClose
     /// <summary>Content that is not what its type says.</summary>
     public const int InvalidData = 1007;
 
+    /// <summary>A policy forbids it.</summary>
+    public const int PolicyViolation = 1008;
+
+    /// <summary>A message is too large to be processed.</summary>
+    public const int TooBig = 1009;
+
     /// <summary>Longest reason, in octets of UTF-8.</summary>
     public const int MaxReason = WebSocketFrameHeader.MaxControlPayload - 2;
 
