@@ -87,6 +87,9 @@ public sealed class MessageInflater
     /// <summary>Whether everything taken ends with a whole block, as a message does.</summary>
     public bool IsAtBoundary => _state == State.BlockHeader && _bitCount == 0;
 
+    /// <summary>Whether a final block ended, behind which other decoders read nothing.</summary>
+    public bool HasPassedFinalBlock { get; private set; }
+
     /// <summary>Decodes.</summary>
     /// <param name="input">The next octets of the message; behind its last <see cref="PerMessageDeflate.Tail"/>.</param>
     /// <param name="output">Room; may be used for anything between calls.</param>
@@ -420,6 +423,7 @@ public sealed class MessageInflater
         _state = State.BlockHeader;
         if (_isLastBlock)
         {
+            HasPassedFinalBlock = true;
             Take(_bitCount & 7);
         }
     }

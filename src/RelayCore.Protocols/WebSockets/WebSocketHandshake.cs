@@ -50,10 +50,15 @@ public static class WebSocketHandshake
 
     private static ReadOnlySpan<byte> KeyField => "Sec-WebSocket-Key"u8;
 
+    private static ReadOnlySpan<byte> VersionField => "Sec-WebSocket-Version"u8;
+
     private static ReadOnlySpan<byte> ProtocolField => "Sec-WebSocket-Protocol"u8;
 
     /// <summary>Whether a message asks for, or agrees to, WebSocket: Upgrade names it and Connection names Upgrade (§4.1).</summary>
     public static bool IsUpgrade(FieldSection fields) => HasMember(fields, "Upgrade"u8, "websocket"u8) && HasMember(fields, "Connection"u8, "upgrade"u8);
+
+    /// <summary>Whether a request is of the version RFC 6455 describes: 13.</summary>
+    public static bool HasVersion(FieldSection request) => TryGetOnly(request, VersionField, out var version) && version.SequenceEqual("13"u8);
 
     /// <summary>The value of Sec-WebSocket-Accept for a key (§4.2.2 item 5.4).</summary>
     /// <param name="key">Value of Sec-WebSocket-Key.</param>
@@ -87,7 +92,7 @@ public static class WebSocketHandshake
             return WebSocketHandshakeFault.Key;
         }
 
-        if (!TryGetOnly(request, "Sec-WebSocket-Version"u8, out var version) || !version.SequenceEqual("13"u8))
+        if (!HasVersion(request))
         {
             return WebSocketHandshakeFault.Version;
         }
