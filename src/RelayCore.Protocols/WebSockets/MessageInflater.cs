@@ -84,6 +84,9 @@ public sealed class MessageInflater
     /// <summary>Octets held for the window.</summary>
     public int WindowOctets => _window.Length;
 
+    /// <summary>Longest distance back anything referred to; tells the window the sender used.</summary>
+    public int LongestDistance { get; private set; }
+
     /// <summary>Whether everything taken ends with a whole block, as a message does.</summary>
     public bool IsAtBoundary => _state == State.BlockHeader && _bitCount == 0;
 
@@ -382,6 +385,7 @@ public sealed class MessageInflater
 
         Take(used);
         (_left, _distance, _state) = (count, distance, State.Match);
+        LongestDistance = Math.Max(LongestDistance, distance);
         return null;
     }
 

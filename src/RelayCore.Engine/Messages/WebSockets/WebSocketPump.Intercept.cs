@@ -350,12 +350,7 @@ internal sealed partial class WebSocketPump
     {
         // No frame can carry it; the receiver would end the connection.
         _recorder.Mark(FlowMarks.InterceptorFailed);
-        var (type, received, isCompressed) = (_message.ReceivedType, _message.Received, _message.IsCompressed);
-        _message.Load(MessageProtocol.WebSocket, type, _sender, received, isCompressed);
-        if (type == MessageType.Close)
-        {
-            _message.LoadClose(_closeCode, _closeReason);
-        }
+        _message.Restore(_message.AsReceived);
     }
 
     /// <summary>Appends a message to the batch, compressed when it was and the receiver can read that.</summary>

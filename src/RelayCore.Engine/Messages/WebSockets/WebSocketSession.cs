@@ -231,8 +231,11 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
     public void Ended(PeerRole sender, string where)
     {
         var isAbnormal = false;
+        bool isShut;
         lock (_gate)
         {
+            isShut = _isShut;
+
             // Whoever got a close frame, or sent one, may leave; a connection that just ends is 1006 (§7.1.5).
             if (!_isShut && !_isClosed && _fault is null)
             {
@@ -247,7 +250,10 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
             Recorder.Closed(sender, WebSocketClose.Abnormal, "");
         }
 
-        (sender == PeerRole.Client ? _toServer : _toClient).Complete(null, null);
+        if (!isShut)
+        {
+            (sender == PeerRole.Client ? _toServer : _toClient).Complete(null, null); // otherwise both get, or have, a close frame first
+        }
     }
 
     /// <summary>A connection failed: the other cannot be meant to go on.</summary>
