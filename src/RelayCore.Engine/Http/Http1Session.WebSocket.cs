@@ -26,7 +26,7 @@ internal sealed partial class Http1Session
 
         var request = _exchange.Request;
         var broken = WebSocketHandshake.CheckRequest(request.MethodOctets, request.MinorVersion, request.Fields);
-        return broken == WebSocketHandshakeFault.None ? null : HandshakeFault(broken, FaultStage.Request, PeerRole.Client);
+        return broken == WebSocketHandshakeFault.None ? null : WebSocketSession.HandshakeFault(broken, FaultStage.Request, PeerRole.Client);
     }
 
     /// <summary>101 to a handshake: the flow goes on as a WebSocket. Interceptors see the response head before the client does.</summary>
@@ -36,7 +36,7 @@ internal sealed partial class Http1Session
         if (_engine.Options.StrictWebSocket
             && WebSocketHandshake.CheckResponse(request.Fields, response.Fields) is not WebSocketHandshakeFault.None and var broken)
         {
-            return await FailAsync(HandshakeFault(broken, FaultStage.Response, PeerRole.Server)).ConfigureAwait(false);
+            return await FailAsync(WebSocketSession.HandshakeFault(broken, FaultStage.Response, PeerRole.Server)).ConfigureAwait(false);
         }
 
         var agreedWithServer = PerMessageDeflate.ReadResponse(response.Fields);
@@ -98,15 +98,6 @@ internal sealed partial class Http1Session
             return await ApplyAsync(verdict).ConfigureAwait(false);
         }
 
-        // Another status without a body of its own: the client is refused with the fields the actor left.
-        var fields = response.Fields.ToList().Where(x => !x.Key.StartsWith("Sec-WebSocket-", StringComparison.OrdinalIgnoreCase)
-            && !x.Key.Equals("Upgrade", StringComparison.OrdinalIgnoreCase)).ToList();
-        return await RespondAsync(new(response.Status, fields, default)).ConfigureAwait(false);
-    }
-
-    private static FlowFault HandshakeFault(WebSocketHandshakeFault broken, FaultStage stage, PeerRole blame)
-    {
-        var code = FaultCatalog.CodeOf(broken);
-        return new(code, stage, FaultKind.Protocol, blame, FaultCatalog.Find(code)!.Explanation);
+        return await RespondAsync(WebSocketSession.Refusal(response)).ConfigureAwait(false);
     }
 }

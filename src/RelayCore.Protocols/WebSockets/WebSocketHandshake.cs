@@ -92,15 +92,16 @@ public static class WebSocketHandshake
             return WebSocketHandshakeFault.Key;
         }
 
-        if (!HasVersion(request))
-        {
-            return WebSocketHandshakeFault.Version;
-        }
-
-        return !AreDistinctTokens(request) ? WebSocketHandshakeFault.RequestProtocol
-            : !AreExtensions(request) ? WebSocketHandshakeFault.RequestExtensions
-            : WebSocketHandshakeFault.None;
+        return CheckOffers(request);
     }
+
+    /// <summary>Checks version, subprotocols and extensions of a request, which is all of it that HTTP/2 has too (RFC 8441 §5).</summary>
+    /// <param name="request">Its fields.</param>
+    public static WebSocketHandshakeFault CheckOffers(FieldSection request) =>
+        !HasVersion(request) ? WebSocketHandshakeFault.Version
+        : !AreDistinctTokens(request) ? WebSocketHandshakeFault.RequestProtocol
+        : !AreExtensions(request) ? WebSocketHandshakeFault.RequestExtensions
+        : WebSocketHandshakeFault.None;
 
     /// <summary>Checks a 101 as a strict client does (§4.1).</summary>
     /// <param name="request">Fields of the request as sent.</param>

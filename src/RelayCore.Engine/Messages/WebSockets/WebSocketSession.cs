@@ -3,6 +3,7 @@ using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
+using RelayCore.Core.Messages;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Listeners;
 using RelayCore.Engine.Pipeline;
@@ -83,6 +84,22 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
 
     /// <summary>Why it ended; after <see cref="RunAsync"/>.</summary>
     public CloseReason Reason { get; private set; }
+
+    /// <summary>The fault of a broken handshake.</summary>
+    public static FlowFault HandshakeFault(WebSocketHandshakeFault broken, FaultStage stage, PeerRole blame)
+    {
+        var code = FaultCatalog.CodeOf(broken);
+        return new(code, stage, FaultKind.Protocol, blame, FaultCatalog.Find(code)!.Explanation);
+    }
+
+    /// <summary>The answer when an actor gave a handshake another status: the fields it left, without those of the handshake and without a body.</summary>
+    public static Verdict.Respond Refusal(ResponseHead head) => new(
+        head.Status,
+        [
+            .. head.Fields.ToList().Where(static x => !x.Key.StartsWith("Sec-WebSocket-", StringComparison.OrdinalIgnoreCase)
+                && !x.Key.Equals("Upgrade", StringComparison.OrdinalIgnoreCase)),
+        ],
+        default);
 
     /// <summary>Relays until both ends are done, closes both connections, and tells interceptors.</summary>
     /// <returns>What went wrong; <see langword="null"/> after a closing handshake.</returns>
