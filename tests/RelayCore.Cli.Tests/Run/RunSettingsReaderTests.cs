@@ -109,7 +109,7 @@ public sealed class RunSettingsReaderTests : IDisposable
     [InlineData("--proxy-auth is not USER:PASSWORD.", "--proxy-auth", "me")]
     [InlineData("--proxy-auth is not USER:PASSWORD.", "--proxy-auth", ":x")]
     [InlineData("--timeout: 'idle' is not NAME=DURATION, such as idle=2m.", "--timeout", "idle")]
-    [InlineData("--timeout: there is no time-out 'nap'; there are idle, head, body, connect, handshake, first-byte, total, tunnel and pool.", "--timeout", "nap=1s")]
+    [InlineData("--timeout: there is no time-out 'nap'; there are idle, head, body, connect, handshake, first-byte, total, tunnel, websocket and pool.", "--timeout", "nap=1s")]
     [InlineData("--timeout idle: '5' is not a duration; write a number and a unit, such as 500ms, 30s, 5m, 2h, or never.", "--timeout", "idle=5")]
     [InlineData("--timeout idle: '0s' is out of range; a duration is 1ms to 24d, or never.", "--timeout", "idle=0s")]
     [InlineData("--max-connections: '0' is not a number of 1 or more.", "--max-connections", "0")]
