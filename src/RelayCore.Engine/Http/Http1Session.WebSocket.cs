@@ -13,7 +13,8 @@ namespace RelayCore.Engine.Http;
 internal sealed partial class Http1Session
 {
     /// <summary>Whether the request is a handshake of a WebSocket as RFC 6455 knows it; earlier drafts have other frames and are relayed raw.</summary>
-    private bool AsksForWebSocket => _isUpgrade && WebSocketHandshake.IsUpgrade(_exchange.Request.Fields) && WebSocketHandshake.HasVersion(_exchange.Request.Fields);
+    private bool AsksForWebSocket =>
+        _isUpgrade && WebSocketHandshake.IsUpgrade(_exchange.Request.Fields) && WebSocketHandshake.HasVersion(_exchange.Request.Fields);
 
     /// <summary>Checks the request as a strict server would, by option.</summary>
     /// <returns>The fault, when it is a handshake with one.</returns>

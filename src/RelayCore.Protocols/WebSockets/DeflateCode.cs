@@ -1,6 +1,8 @@
 namespace RelayCore.Protocols.WebSockets;
 
-/// <summary>A canonical Huffman code of DEFLATE (RFC 1951 §3.2.2), rebuilt for each block: codes of up to ten bits by a table, longer ones bit by bit.</summary>
+/// <summary>
+/// A canonical Huffman code of DEFLATE (RFC 1951 §3.2.2), rebuilt for each block: codes of up to ten bits by a table, longer ones bit by bit.
+/// </summary>
 internal sealed class DeflateCode
 {
     public const int MaxBits = 15;
@@ -12,7 +14,9 @@ internal sealed class DeflateCode
 
     /// <summary>Builds the code.</summary>
     /// <param name="lengths">Length of each symbol's code in bits, 0 for none; at most 288.</param>
-    /// <returns><see langword="false"/> when that is no complete prefix code. No code at all, and one of a single bit, are let pass as everybody does.</returns>
+    /// <returns>
+    /// <see langword="false"/> when that is no complete prefix code. No code at all, and one of a single bit, are let pass as everybody does.
+    /// </returns>
     public bool TryBuild(ReadOnlySpan<byte> lengths)
     {
         _counts.AsSpan().Clear();

@@ -44,7 +44,9 @@ public sealed class WebSocketFrameReader(WebSocketFrameRules rules)
     /// <summary>The frame of the last step.</summary>
     public WebSocketFrameHeader Header => _header;
 
-    /// <summary>Type of the message that is under way, or of the one that ended with the last step; <see cref="WebSocketOpcode.Continuation"/> before the first.</summary>
+    /// <summary>
+    /// Type of the message that is under way, or of the one that ended with the last step; <see cref="WebSocketOpcode.Continuation"/> before the first.
+    /// </summary>
     public WebSocketOpcode MessageOpcode { get; private set; }
 
     /// <summary>Whether that message is compressed (RFC 7692 §6).</summary>

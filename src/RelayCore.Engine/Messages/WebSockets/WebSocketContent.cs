@@ -26,7 +26,10 @@ internal sealed class WebSocketContent(long maxDecoded)
     /// <summary>Octets of the message so far, decoded.</summary>
     public long Total { get; private set; }
 
-    /// <summary>Whether a message inflated beyond its bound, so that neither it nor, with context takeover, what follows can be decoded: octets are kept as received.</summary>
+    /// <summary>
+    /// Whether a message inflated beyond its bound, so that neither it nor, with context takeover, what follows can be decoded: octets are kept
+    /// as received.
+    /// </summary>
     public bool IsUndecodable { get; private set; }
 
     /// <summary>What is kept.</summary>

@@ -92,7 +92,9 @@ internal sealed class WebSocketOutput(WebSocketSession session, DuplexTransport 
         _ = DrainAsync();
     }
 
-    /// <summary>The common way of a pump: takes, sends and gives back. Completes at once when nobody else has the output and the peer takes the octets.</summary>
+    /// <summary>
+    /// The common way of a pump: takes, sends and gives back. Completes at once when nobody else has the output and the peer takes the octets.
+    /// </summary>
     public ValueTask ForwardAsync(ReadOnlyMemory<byte> octets, bool insideMessage, bool insideFrame, bool closes)
     {
         var acquiring = AcquireAsync();

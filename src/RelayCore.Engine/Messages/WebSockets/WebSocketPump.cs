@@ -158,7 +158,11 @@ internal sealed partial class WebSocketPump
         var code = FaultCatalog.CodeOf(_fault);
         var octets = _input.Span[..Math.Min(64, _input.Length)].ToArray();
         _session.Fail(
-            new(code, FaultStage.Tunnel, FaultKind.Protocol, _sender, FaultCatalog.Find(code)!.Title) { Octets = octets, OctetsOffset = octets.Length > 0 ? 0 : -1 },
+            new(code, FaultStage.Tunnel, FaultKind.Protocol, _sender, FaultCatalog.Find(code)!.Title)
+            {
+                Octets = octets,
+                OctetsOffset = octets.Length > 0 ? 0 : -1,
+            },
             _fault.CloseCode());
     }
 
@@ -262,7 +266,8 @@ internal sealed partial class WebSocketPump
     {
         _wireOctets = 0;
         _content.Begin(
-            _reader.MessageOpcode == WebSocketOpcode.Text && !_isOpaque, _reader.IsMessageCompressed && !_isOpaque, _deflate?.NoContextTakeover(_sender) ?? true);
+            _reader.MessageOpcode == WebSocketOpcode.Text && !_isOpaque, _reader.IsMessageCompressed && !_isOpaque,
+            _deflate?.NoContextTakeover(_sender) ?? true);
     }
 
     private void RecordContent(MessageMarks marks)

@@ -60,7 +60,8 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
     /// <param name="client">The client's end.</param>
     /// <param name="server">The server's end.</param>
     public WebSocketSession(
-        EngineContext engine, Exchange exchange, FlowRecorder recorder, StageRunner stages, InterceptorSet interceptors, in WebSocketEnd client, in WebSocketEnd server)
+        EngineContext engine, Exchange exchange, FlowRecorder recorder, StageRunner stages, InterceptorSet interceptors,
+        in WebSocketEnd client, in WebSocketEnd server)
     {
         (_engine, _stages, Recorder, Interceptors, _client, _server) = (engine, stages, recorder, interceptors, client, server);
         Flow = exchange.Id;
@@ -105,7 +106,8 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
     /// <returns>What went wrong; <see langword="null"/> after a closing handshake.</returns>
     public async Task<FlowFault?> RunAsync()
     {
-        var (up, down) = (new WebSocketPump(this, PeerRole.Client, _client, _server, _toServer), new WebSocketPump(this, PeerRole.Server, _server, _client, _toClient));
+        var up = new WebSocketPump(this, PeerRole.Client, _client, _server, _toServer);
+        var down = new WebSocketPump(this, PeerRole.Server, _server, _client, _toClient);
         Touch();
         if (Interceptors.Wants(Stage.MessagesStart))
         {
