@@ -12,6 +12,8 @@ for need in $needs; do
   command -v "${need%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${need%%:*}" ] || missing="$missing ${need#*:}"
 done
 python3 -c 'import requests' 2>/dev/null || missing="$missing python3-requests"
+/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
+[ -d /usr/share/nodejs/ws ] || missing="$missing node-ws"
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     printf 'test.sh: installing%s\n' "$missing" >&2

@@ -14,6 +14,8 @@ using SharpFuzz;
     ("client-hello", () => new ClientHelloTarget()),
     ("http2-frames", () => new Http2FramesTarget()),
     ("hpack", () => new HpackTarget()),
+    ("websocket-frames", () => new WebSocketFramesTarget()),
+    ("websocket-deflate", () => new WebSocketDeflateTarget()),
 ];
 
 switch (args)

@@ -18,6 +18,9 @@ public sealed record EngineOptions
     /// <summary>Repairs requests that have one meaning instead of refusing them.</summary>
     public bool LenientHttp { get; init; }
 
+    /// <summary>Refuses WebSocket handshakes that break RFC 6455 §4, instead of leaving that to the endpoints.</summary>
+    public bool StrictWebSocket { get; init; }
+
     /// <summary>Hosts relayed undecrypted.</summary>
     public IReadOnlyList<HostPattern> PassThrough { get; init; } = [];
 

@@ -38,6 +38,9 @@ public sealed class InMemoryTransport : DuplexTransport
     /// <summary>Octets received from the other end's sends, read or not.</summary>
     public long OctetsArrived => _incoming.Total;
 
+    /// <summary>Sends by this end's owner.</summary>
+    public int Sends { get; private set; }
+
     /// <summary>Most octets one receive of the other end gets.</summary>
     public int MaxSegment
     {
@@ -69,6 +72,7 @@ public sealed class InMemoryTransport : DuplexTransport
     public override ValueTask SendAsync(ReadOnlyMemory<byte> octets)
     {
         ObjectDisposedException.ThrowIf(IsEnded, this);
+        Sends++;
         return octets.IsEmpty ? default : _outgoing.WriteAsync(octets);
     }
 

@@ -84,6 +84,7 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
             LenientHttp = settings.LenientHttp,
             Http2 = settings.Http2,
             Http2PriorKnowledge = settings.Http2PriorKnowledge,
+            StrictWebSocket = settings.StrictWebSocket,
             PassThrough = settings.PassThrough,
             InterceptOnly = settings.InterceptOnly,
             UpstreamRoots = settings.UpstreamCa.Count == 0 ? [] : UpstreamFiles.ReadRoots(settings.UpstreamCa),

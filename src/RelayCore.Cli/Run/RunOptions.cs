@@ -99,9 +99,11 @@ internal sealed class RunOptions
         AllowMultipleArgumentsPerToken = true,
     };
 
+    public Option<bool> StrictWebSocket { get; } = new("--strict-websocket") { Description = "Refuse WebSocket handshakes that break RFC 6455" };
+
     public Option<string[]> Timeout { get; } = new("--timeout")
     {
-        Description = "A time-out: idle, head, body, connect, handshake, first-byte, total, tunnel or pool, as 500ms, 30s, 5m or never; repeatable",
+        Description = "A time-out: idle, head, body, connect, handshake, first-byte, total, tunnel, websocket or pool, as 500ms, 30s, 5m or never; repeatable",
         HelpName = "NAME=DURATION",
     };
 
@@ -140,7 +142,7 @@ internal sealed class RunOptions
     public IEnumerable<Option> All =>
     [
         Listen, CaCert, CaKey, DataDir, ApiPort, ApiBind, ApiToken, NoApi, UpstreamCa, InsecureUpstream, ClientCert, PassThrough, InterceptOnly,
-        Upstream, UpstreamAuthUser, UpstreamBypass, UpstreamFailOpen, ProxyAuth, LenientHttp, Http2, H2c, Timeout, MaxConnections, MaxConnectionsPerClient,
+        Upstream, UpstreamAuthUser, UpstreamBypass, UpstreamFailOpen, ProxyAuth, LenientHttp, Http2, H2c, StrictWebSocket, Timeout, MaxConnections, MaxConnectionsPerClient,
         MaxServerConnections, MaxHead, MaxBodyCapture, CaptureMemory, ReadyFile, Quiet,
     ];
 

@@ -69,6 +69,9 @@ internal sealed record RunSettings
     /// <summary>Servers without TLS spoken to in HTTP/2.</summary>
     public IReadOnlyList<HostPattern> Http2PriorKnowledge { get; init; } = [];
 
+    /// <summary>Refuse WebSocket handshakes that break the rules.</summary>
+    public bool StrictWebSocket { get; init; }
+
     /// <summary>Bounds.</summary>
     public EngineLimits Limits { get; init; } = EngineLimits.Default;
 

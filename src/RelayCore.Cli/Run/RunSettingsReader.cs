@@ -46,6 +46,7 @@ internal sealed class RunSettingsReader(RunOptions options, ParseResult line, Cl
             LenientHttp = line.GetValue(options.LenientHttp),
             Http2 = ReadHttp2(),
             Http2PriorKnowledge = ReadHosts("--h2c", line.GetValue(options.H2c)),
+            StrictWebSocket = line.GetValue(options.StrictWebSocket),
             Limits = ReadLimits(),
             ReadyFile = line.GetValue(options.ReadyFile) is { } file ? Path.GetFullPath(file) : null,
             Quiet = line.GetValue(options.Quiet),
@@ -332,10 +333,12 @@ internal sealed class RunSettingsReader(RunOptions options, ParseResult line, Cl
                 return limits with { TotalTimeout = duration };
             case "tunnel":
                 return limits with { TunnelIdleTimeout = duration };
+            case "websocket":
+                return limits with { WebSocketIdleTimeout = duration };
             case "pool":
                 return limits with { PoolIdleTimeout = duration };
             default:
-                _problems.Add($"--timeout: there is no time-out '{name}'; there are idle, head, body, connect, handshake, first-byte, total, tunnel and pool.");
+                _problems.Add($"--timeout: there is no time-out '{name}'; there are idle, head, body, connect, handshake, first-byte, total, tunnel, websocket and pool.");
                 return limits;
         }
     }

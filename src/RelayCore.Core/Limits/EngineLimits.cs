@@ -39,6 +39,9 @@ public sealed record EngineLimits
     /// <summary>Tunnel without an octet either way. Default 600 s (mitmproxy tcp_timeout 600 s). Breach: closed.</summary>
     public TimeSpan TunnelIdleTimeout { get; init; } = TimeSpan.FromSeconds(600);
 
+    /// <summary>WebSocket without an octet either way. Default 300 s (RelayCore: 300 s). Breach: closed with 1001.</summary>
+    public TimeSpan WebSocketIdleTimeout { get; init; } = TimeSpan.FromSeconds(300);
+
     /// <summary>Idle server connection in the pool. Default 60 s (RelayCore: 60 s). Breach: closed.</summary>
     public TimeSpan PoolIdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -62,6 +65,9 @@ public sealed record EngineLimits
 
     /// <summary>Largest body held in memory for an actor that needs it whole, in octets. Default 16 MiB. Breach: see <see cref="Interception.BodyBreach"/>.</summary>
     public long MaxBufferedBody { get; init; } = 16L * 1024 * 1024;
+
+    /// <summary>Largest WebSocket message held for an actor, in octets. Default 16 MiB. Over it: the message goes on unseen and the flow says so.</summary>
+    public int MaxWebSocketMessage { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>Octets of each body kept by the capture. Default 10 MiB (RelayCore max_body_size). Over it: truncated and marked.</summary>
     public long MaxBodyCapture { get; init; } = 10L * 1024 * 1024;
@@ -109,6 +115,11 @@ public sealed record EngineLimits
             yield return $"memory for the messages of a flow is {MaxMessageMemory} octets; the smallest usable value is 256 KiB.";
         }
 
+        if (MaxWebSocketMessage is < 1024 or > 1024 * 1024 * 1024)
+        {
+            yield return $"the WebSocket message limit is {MaxWebSocketMessage} octets; it must be 1 KiB to 1 GiB.";
+        }
+
         if (Http1.MaxHeadOctets is < 1024 or > 16 * 1024 * 1024)
         {
             yield return $"the head limit is {Http1.MaxHeadOctets} octets; it must be 1 KiB to 16 MiB.";
@@ -132,7 +143,7 @@ public sealed record EngineLimits
         foreach (var (name, value) in ((string, TimeSpan)[])
             [
                 ("idle", IdleTimeout), ("head", HeadTimeout), ("body", BodyTimeout), ("connect", ConnectTimeout), ("handshake", HandshakeTimeout),
-                ("first-byte", FirstByteTimeout), ("total", TotalTimeout), ("tunnel", TunnelIdleTimeout), ("pool", PoolIdleTimeout),
+                ("first-byte", FirstByteTimeout), ("total", TotalTimeout), ("tunnel", TunnelIdleTimeout), ("websocket", WebSocketIdleTimeout), ("pool", PoolIdleTimeout),
             ])
         {
             if (value != Timeout.InfiniteTimeSpan && (value <= TimeSpan.Zero || value > TimeSpan.FromDays(24)))

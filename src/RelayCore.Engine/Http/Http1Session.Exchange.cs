@@ -79,7 +79,9 @@ internal sealed partial class Http1Session
                 Now(); // they may have taken their time
             }
 
-            return await ForwardAsync().ConfigureAwait(false);
+            return CheckWebSocketRequest() is { } broken
+                ? await RefuseAsync(broken, Next.Linger).ConfigureAwait(false)
+                : await ForwardAsync().ConfigureAwait(false);
         }
         catch (UpstreamException e)
         {

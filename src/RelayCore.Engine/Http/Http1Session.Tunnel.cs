@@ -8,6 +8,7 @@ using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http1;
+using RelayCore.Protocols.WebSockets;
 
 namespace RelayCore.Engine.Http;
 
@@ -104,6 +105,11 @@ internal sealed partial class Http1Session
         if (_pump is not null)
         {
             await _pump.ConfigureAwait(false);
+        }
+
+        if (_exchange.Response.Status == 101 && AsksForWebSocket && WebSocketHandshake.IsUpgrade(_exchange.Response.Fields))
+        {
+            return await ServeWebSocketAsync(channel).ConfigureAwait(false);
         }
 
         var length = WriteResponseHead(0, _exchange.Response.Status == 101 ? ConnectionOptions.Upgrade : ConnectionOptions.None);

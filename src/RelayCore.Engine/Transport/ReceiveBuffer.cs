@@ -16,6 +16,12 @@ internal struct ReceiveBuffer
     /// <summary>Octets not consumed.</summary>
     public readonly ReadOnlyMemory<byte> Memory => _array.AsMemory(_start, _end - _start);
 
+    /// <summary>Octets not consumed, for whoever changes them in place.</summary>
+    public readonly Span<byte> Writable => _array.AsSpan(_start, _end - _start);
+
+    /// <summary>Octets not consumed, for whoever changes them in place.</summary>
+    public readonly Memory<byte> WritableMemory => _array.AsMemory(_start, _end - _start);
+
     /// <summary>Number of octets not consumed.</summary>
     public readonly int Length => _end - _start;
 

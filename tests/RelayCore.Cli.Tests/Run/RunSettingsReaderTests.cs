@@ -20,7 +20,7 @@ public sealed class RunSettingsReaderTests : IDisposable
         Assert.Null(settings.ApiToken);
         Assert.Equal(EngineLimits.Default, settings.Limits);
         Assert.Equal(_environment.Folder, settings.DataDirectory);
-        Assert.False(settings.Quiet || settings.InsecureUpstream || settings.LenientHttp || settings.UpstreamFailOpen);
+        Assert.False(settings.Quiet || settings.InsecureUpstream || settings.LenientHttp || settings.StrictWebSocket || settings.UpstreamFailOpen);
     }
 
     [Fact]
@@ -31,7 +31,7 @@ public sealed class RunSettingsReaderTests : IDisposable
             "-l", "127.0.0.1:0", "--listen", "[::1]:0", "--ca-cert", "a.pem", "--ca-key", "b.pem", "--data-dir", "/data", "--api-port", "0", "--api-bind", "::1",
             "--api-token", "secret", "--upstream-ca", "r1.pem", "--upstream-ca", "r2.pem", "--insecure-upstream", "--client-cert", "*.a.example=c.pfx",
             "--passthrough", "*.bank.example", "10.0.0.0/8", "--intercept-only", "a.example,b.example:8443", "--upstream", "http://proxy.example:3128",
-            "--upstream-auth-user", "me", "--upstream-bypass", "*.corp.example,192.168.0.0/16", "--upstream-fail-open", "--proxy-auth", "u:p:q", "--lenient-http",
+            "--upstream-auth-user", "me", "--upstream-bypass", "*.corp.example,192.168.0.0/16", "--upstream-fail-open", "--proxy-auth", "u:p:q", "--lenient-http", "--strict-websocket",
             "--timeout", "idle=never", "--timeout", "FIRST-BYTE=2m", "--max-connections", "11", "--max-connections-per-client", "12", "--max-server-connections", "13",
             "--max-head", "1m", "--max-body-capture", "0", "--capture-memory", "64m", "--ready-file", "/r.json", "--quiet");
         Assert.Equal([new(IPAddress.Loopback, 0), new(IPAddress.IPv6Loopback, 0)], settings.Listen);
@@ -43,7 +43,7 @@ public sealed class RunSettingsReaderTests : IDisposable
         Assert.Equal(["a.example", "b.example:8443"], settings.InterceptOnly.Select(x => x.Text));
         Assert.Equal(new(false, "proxy.example", 3128, "me:pass:word"), settings.Upstream);
         Assert.Equal(["*.corp.example", "192.168.0.0/16"], settings.UpstreamBypass.Select(x => x.Text));
-        Assert.True(settings.UpstreamFailOpen && settings.InsecureUpstream && settings.LenientHttp && settings.Quiet);
+        Assert.True(settings.UpstreamFailOpen && settings.InsecureUpstream && settings.LenientHttp && settings.StrictWebSocket && settings.Quiet);
         Assert.Equal("u:p:q", settings.ProxyAuth);
         Assert.Equal((Timeout.InfiniteTimeSpan, TimeSpan.FromMinutes(2)), (settings.Limits.IdleTimeout, settings.Limits.FirstByteTimeout));
         Assert.Equal((11, 12, 13), (settings.Limits.MaxClientConnections, settings.Limits.MaxConnectionsPerClient, settings.Limits.MaxServerConnectionsPerOrigin));
@@ -61,6 +61,7 @@ public sealed class RunSettingsReaderTests : IDisposable
     [InlineData("first-byte", nameof(EngineLimits.FirstByteTimeout))]
     [InlineData("total", nameof(EngineLimits.TotalTimeout))]
     [InlineData("tunnel", nameof(EngineLimits.TunnelIdleTimeout))]
+    [InlineData("websocket", nameof(EngineLimits.WebSocketIdleTimeout))]
     [InlineData("pool", nameof(EngineLimits.PoolIdleTimeout))]
     public void Read_Timeout_SetsTheOneNamed(string name, string property)
     {
@@ -108,7 +109,7 @@ public sealed class RunSettingsReaderTests : IDisposable
     [InlineData("--proxy-auth is not USER:PASSWORD.", "--proxy-auth", "me")]
     [InlineData("--proxy-auth is not USER:PASSWORD.", "--proxy-auth", ":x")]
     [InlineData("--timeout: 'idle' is not NAME=DURATION, such as idle=2m.", "--timeout", "idle")]
-    [InlineData("--timeout: there is no time-out 'nap'; there are idle, head, body, connect, handshake, first-byte, total, tunnel and pool.", "--timeout", "nap=1s")]
+    [InlineData("--timeout: there is no time-out 'nap'; there are idle, head, body, connect, handshake, first-byte, total, tunnel, websocket and pool.", "--timeout", "nap=1s")]
     [InlineData("--timeout idle: '5' is not a duration; write a number and a unit, such as 500ms, 30s, 5m, 2h, or never.", "--timeout", "idle=5")]
     [InlineData("--timeout idle: '0s' is out of range; a duration is 1ms to 24d, or never.", "--timeout", "idle=0s")]
     [InlineData("--max-connections: '0' is not a number of 1 or more.", "--max-connections", "0")]

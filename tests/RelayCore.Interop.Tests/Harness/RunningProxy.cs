@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using RelayCore.Core.Flows;
+using RelayCore.Core.Interception;
 using RelayCore.Engine;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
@@ -133,6 +134,13 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
     /// <summary>Flows there are now, oldest first.</summary>
     public IReadOnlyList<Flow> List() =>
         [.. _store.List(new FlowQuery { Limit = int.MaxValue }).Reverse().Select(x => FlowId.TryParse(x.Id, out var id) ? Flows.Get(id) : null).OfType<Flow>()];
+
+    /// <summary>The running session of messages of a flow.</summary>
+    public IMessageSession Session(string id)
+    {
+        Assert.True(FlowId.TryParse(id, out var flow) && _engine.MessageSessions.TryGet(flow, out _), "the flow has no session");
+        return _engine.MessageSessions.TryGet(flow, out var session) ? session : throw new InvalidOperationException();
+    }
 
     /// <summary>Captured octets of a body as they were on the wire, transfer coding removed.</summary>
     public byte[] Body(Flow flow, PeerRole sender)

@@ -28,6 +28,16 @@ public sealed class CorpusTests
         new ChunkedTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "chunked", file)));
 
     [Theory]
+    [MemberData(nameof(Corpus), "websocket-frames")]
+    public void ReadFrames_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new WebSocketFramesTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "websocket-frames", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "websocket-deflate")]
+    public void Inflate_CorpusOfTheFuzzTarget_AgreesWithTheLibrary(string file) =>
+        new WebSocketDeflateTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "websocket-deflate", file)));
+
+    [Theory]
     [MemberData(nameof(Corpus), "client-hello")]
     public void ReadClientHello_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
         new ClientHelloTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "client-hello", file)));

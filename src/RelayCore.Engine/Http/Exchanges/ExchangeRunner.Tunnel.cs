@@ -26,6 +26,12 @@ internal sealed partial class ExchangeRunner
             await _pump.ConfigureAwait(false);
         }
 
+        if (OpensWebSocket(head))
+        {
+            await ServeWebSocketAsync(server, head).ConfigureAwait(false);
+            return;
+        }
+
         await SendHeadAsync(HeadOfSwitch(head), 0, isLast: false).ConfigureAwait(false);
         await DeliverAsync(_client.FlushAsync()).ConfigureAwait(false);
         _recorder.Mark(FlowMarks.Upgraded);

@@ -121,7 +121,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         try
         {
             _isMalformed = fault is { Kind: FaultKind.Protocol };
-            fault ??= ReadRequest();
+            fault ??= ReadRequest() ?? CheckWebSocketRequest();
             if (fault is not null)
             {
                 await FailAsync(fault).ConfigureAwait(false);
