@@ -14,6 +14,8 @@ using SharpFuzz;
     ("client-hello", () => new ClientHelloTarget()),
     ("http2-frames", () => new Http2FramesTarget()),
     ("hpack", () => new HpackTarget()),
+    ("sse", () => new SseTarget()),
+    ("grpc", () => new GrpcTarget()),
 ];
 
 switch (args)
