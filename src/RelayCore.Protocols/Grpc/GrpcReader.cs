@@ -28,7 +28,6 @@ public struct GrpcReader
 
     private readonly byte _allowed;
     private byte _prefix;
-    private uint _length;
     private uint _remaining;
 
     /// <summary>A reader at the start of a body.</summary>
@@ -40,6 +39,9 @@ public struct GrpcReader
 
     /// <summary>Flags of the message that is open or ended last.</summary>
     public byte Flags { get; private set; }
+
+    /// <summary>Octets of the message that is open or ended last, without its prefix; as far as known while the prefix is being read.</summary>
+    public uint Length { get; private set; }
 
     /// <summary>Takes the next step.</summary>
     /// <param name="source">Octets behind those read so far.</param>
@@ -60,16 +62,16 @@ public struct GrpcReader
                     return new(UnitStatus.Invalid, 0);
                 }
 
-                (Flags, _length) = (source[at], 0);
+                (Flags, Length) = (source[at], 0);
             }
             else
             {
-                _length = (_length << 8) | source[at];
+                Length = (Length << 8) | source[at];
             }
 
             at++;
             _prefix++;
-            _remaining = _length;
+            _remaining = Length;
         }
 
         var count = (int)Math.Min(_remaining, (uint)(source.Length - at));
