@@ -48,23 +48,15 @@ internal sealed partial class BodyMessages
         }
     }
 
-    /// <summary>Writes every message that waits, when this is a place for them.</summary>
+    /// <summary>Writes every message that waits, when this is a place for them. Interceptors do not see them: one that injects would see its own, for ever.</summary>
     public async ValueTask InjectAsync(IMessageOutput output)
     {
         _output = output;
         while (CanInject && Injected.TryTake(out var outgoing))
         {
             _message.Load(Session.Protocol, Sender, outgoing);
-            if (Session.Interceptors.Wants(Stage.Message))
-            {
-                await ShowAsync().ConfigureAwait(false);
-            }
-
             Recorder.Message(_message, 0, Engine.Time.GetTimestamp());
-            if (!_message.IsDropped)
-            {
-                await WriteEncodedAsync("\n"u8.ToArray(), isCompressed: false).ConfigureAwait(false);
-            }
+            await WriteEncodedAsync("\n"u8.ToArray(), isCompressed: false).ConfigureAwait(false);
         }
     }
 
