@@ -27,7 +27,7 @@ internal sealed partial class BodyMessages
     /// <param name="data">May be empty at the end.</param>
     /// <param name="isLast">Whether the body ends behind them.</param>
     /// <param name="output">Where to.</param>
-    /// <exception cref="IOException">The content coding is damaged, so that nothing more can be written.</exception>
+    /// <exception cref="DamagedBodyException">The content coding is damaged, so that nothing more can be written.</exception>
     public async ValueTask TransformAsync(ReadOnlyMemory<byte> data, bool isLast, IMessageOutput output)
     {
         _output = output;
@@ -72,7 +72,7 @@ internal sealed partial class BodyMessages
             await TransformContentAsync(scratch.AsMemory(0, written)).ConfigureAwait(false);
             if (status == OperationStatus.InvalidData)
             {
-                throw new IOException("the content coding of the body is damaged");
+                throw new DamagedBodyException("the content coding of the body is damaged");
             }
         }
         while (status == OperationStatus.DestinationTooSmall);

@@ -11,3 +11,6 @@ internal interface IMessageOutput
     /// <param name="unsent">Octets received, and shown to the recorder, that were not written until now.</param>
     void Edited(long unsent);
 }
+
+/// <summary>A body whose messages are edited cannot be read on: its peer's fault, and the end of its message.</summary>
+internal sealed class DamagedBodyException(string message) : IOException(message);
