@@ -16,6 +16,8 @@ using SharpFuzz;
     ("hpack", () => new HpackTarget()),
     ("websocket-frames", () => new WebSocketFramesTarget()),
     ("websocket-deflate", () => new WebSocketDeflateTarget()),
+    ("sse", () => new SseTarget()),
+    ("grpc", () => new GrpcTarget()),
 ];
 
 switch (args)

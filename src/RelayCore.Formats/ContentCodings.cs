@@ -83,6 +83,16 @@ public sealed class ContentCodings : IContentCodings
         return content;
     }
 
+    /// <inheritdoc/>
+    public IContentDecoder? CreateDecoder(string contentEncoding) => Split(contentEncoding) switch
+    {
+        ["gzip" or "x-gzip"] => new DeflateStreamDecoder(isGzip: true),
+        ["deflate"] => new DeflateStreamDecoder(isGzip: false),
+        ["br"] => new BrotliStreamDecoder(),
+        ["zstd"] => new ZstdStreamDecoder(),
+        _ => null,
+    };
+
     private static List<string> Split(string? contentEncoding)
     {
         var codings = new List<string>();

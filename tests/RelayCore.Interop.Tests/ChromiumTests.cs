@@ -7,7 +7,7 @@ using RelayCore.Interop.Tests.Harness;
 namespace RelayCore.Interop.Tests;
 
 /// <summary>Chromium through the proxy, with a profile and a trust store of its own.</summary>
-public sealed class ChromiumTests
+public sealed partial class ChromiumTests
 {
     [Fact]
     public async Task Page_OverInterceptedHttps_WorksLikeWithoutProxy()

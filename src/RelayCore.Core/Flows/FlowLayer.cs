@@ -58,7 +58,16 @@ public sealed record HttpLayer
 
     /// <summary>Messages that are not kept any more; absent for none.</summary>
     public long? MessagesDropped { get; init; }
+
+    /// <summary>How a gRPC call ended; absent when it said nothing, and for everything else.</summary>
+    public FlowGrpc? Grpc { get; init; }
 }
+
+/// <summary>How a gRPC call ended: by trailers, by a response that has nothing else, or by the last frame of gRPC-web.</summary>
+/// <param name="Status">Code; 0 for OK.</param>
+/// <param name="StatusName">Its name, e.g. <c>NOT_FOUND</c>; empty for an unknown code.</param>
+/// <param name="Message">Text, percent-decoded; absent for none.</param>
+public sealed record FlowGrpc(int Status, string StatusName, string? Message);
 
 /// <summary>A WebSocket.</summary>
 public sealed record WebSocketLayer

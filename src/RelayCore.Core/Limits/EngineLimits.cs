@@ -69,6 +69,12 @@ public sealed record EngineLimits
     /// <summary>Largest WebSocket message held for an actor, in octets. Default 16 MiB. Over it: the message goes on unseen and the flow says so.</summary>
     public int MaxWebSocketMessage { get; init; } = 16 * 1024 * 1024;
 
+    /// <summary>
+    /// Largest message inside a body (event, line, gRPC message) held for interceptors, in octets. Default 16 MiB (grpc-go and grpc-java refuse above 4 MiB).
+    /// Breach: it passes as received, unseen, and the flow says so.
+    /// </summary>
+    public int MaxBufferedMessage { get; init; } = 16 * 1024 * 1024;
+
     /// <summary>Octets of each body kept by the capture. Default 10 MiB (RelayCore max_body_size). Over it: truncated and marked.</summary>
     public long MaxBodyCapture { get; init; } = 10L * 1024 * 1024;
 
@@ -98,6 +104,11 @@ public sealed record EngineLimits
         if (MaxBodyCapture < 0)
         {
             yield return $"body capture is {MaxBodyCapture} octets; it cannot be negative.";
+        }
+
+        if (MaxBufferedMessage < 1)
+        {
+            yield return $"the largest message held is {MaxBufferedMessage} octets; it must be 1 or more.";
         }
 
         if (MaxMessageCapture < 0)

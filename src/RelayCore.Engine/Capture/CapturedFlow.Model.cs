@@ -7,6 +7,7 @@ using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
 using RelayCore.Protocols;
+using RelayCore.Protocols.Grpc;
 using RelayCore.Protocols.Http1;
 
 namespace RelayCore.Engine.Capture;
@@ -154,6 +155,7 @@ public sealed partial class CapturedFlow
             MessageCount = facts.Messages == 0 ? null : facts.Messages,
             MessagesOmitted = omitted == 0 ? null : omitted,
             MessagesDropped = dropped == 0 ? null : dropped,
+            Grpc = ReadGrpc(contents.GrpcStatus),
         };
     }
 
@@ -292,6 +294,18 @@ public sealed partial class CapturedFlow
         }
 
         return trailers;
+    }
+
+    private static FlowGrpc? ReadGrpc(ReadOnlySpan<byte> section)
+    {
+        if (section.IsEmpty)
+        {
+            return null;
+        }
+
+        var reader = new RecordReader(section);
+        var status = (int)reader.Number();
+        return new(status, GrpcStatus.NameOf(status), reader.Text());
     }
 
     private List<FlowMutation> ReadMutations()

@@ -205,6 +205,25 @@ public sealed partial class FlowRecorder
         }
     }
 
+    /// <summary>How a gRPC call ended.</summary>
+    /// <param name="status">Its code; 0 for OK.</param>
+    /// <param name="message">Its text, percent-decoded; <see langword="null"/> for none.</param>
+    public void Grpc(int status, string? message)
+    {
+        lock (_gate)
+        {
+            var length = 16 + ((message?.Length ?? 0) * 3);
+            RecordWriter writer;
+            do
+            {
+                writer = Open(length);
+                writer.Number((ulong)status);
+                writer.Text(message);
+            }
+            while (!Close(SectionTag.GrpcStatus, ref writer, ref length));
+        }
+    }
+
     /// <summary>The server connection that carries the flow.</summary>
     public void Server(ServerConnection server)
     {

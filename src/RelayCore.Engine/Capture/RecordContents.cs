@@ -31,6 +31,9 @@ internal readonly ref struct RecordContents
                 case SectionTag.Fault:
                     Fault = payload.Rest;
                     break;
+                case SectionTag.GrpcStatus:
+                    GrpcStatus = payload.Rest;
+                    break;
             }
         }
     }
@@ -48,6 +51,8 @@ internal readonly ref struct RecordContents
     public ReadOnlySpan<byte> Context { get; }
 
     public ReadOnlySpan<byte> Fault { get; }
+
+    public ReadOnlySpan<byte> GrpcStatus { get; }
 
     /// <summary>The request as it left.</summary>
     public ReadOnlySpan<byte> FinalRequest => RequestSent.IsEmpty ? Request : RequestSent;

@@ -49,6 +49,9 @@ internal enum SectionTag : byte
 
     /// <summary>A message (<see cref="MessageRecord"/>); the first, small ones stand here.</summary>
     Message,
+
+    /// <summary>How a gRPC call ended: code, message.</summary>
+    GrpcStatus,
 }
 
 /// <summary>Which body a piece belongs to: the sender and whether it is the view received or sent.</summary>

@@ -1,5 +1,6 @@
 using RelayCore.Core.Limits;
 using RelayCore.Engine.Capture;
+using RelayCore.Engine.Messages;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
@@ -19,6 +20,15 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
     private int _trailerOctets;
 
     public BodyFraming Framing { get; private set; }
+
+    /// <summary>The messages of the body, when it is a stream of them; unless they are edited they are shown the data as it passes.</summary>
+    public BodyMessages? Messages { get; set; }
+
+    /// <summary>Whether the body was ended before its end.</summary>
+    public bool IsAbandoned { get; private set; }
+
+    /// <summary>Whether a chunk of another's may stand behind the octets consumed so far.</summary>
+    public bool IsBetweenChunks => Framing.Kind != BodyFramingKind.Chunked || _chunked.IsBetweenChunks;
 
     /// <summary>Whether the last octet was seen.</summary>
     public bool IsComplete { get; private set; }
@@ -40,6 +50,7 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
     public int TakeTrailers()
     {
         (RepairedTrailers, IsComplete) = (null, true);
+        EndMessages();
         return _trailerOctets;
     }
 
@@ -49,14 +60,22 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
         _remaining = framing.Length;
         _chunked = new(limits.Http1, lenient: (allowed & Http1Repairs.SpaceBeforeColon) != 0);
         _trailers.Clear();
-        RepairedTrailers = null;
+        (RepairedTrailers, Messages, IsAbandoned) = (null, null, false);
         DataOctets = 0;
         IsComplete = framing.IsEmpty;
     }
 
     /// <summary>The peer ended its side.</summary>
     /// <returns>Whether the body is complete by that.</returns>
-    public bool End() => IsComplete |= Framing.Kind == BodyFramingKind.UntilClose;
+    public bool End()
+    {
+        IsComplete |= Framing.Kind == BodyFramingKind.UntilClose;
+        EndMessages();
+        return IsComplete;
+    }
+
+    /// <summary>Ends the body before its end: nothing more of it is wanted.</summary>
+    public void Abandon() => (IsComplete, IsAbandoned) = (true, true);
 
     /// <summary>Takes the next step; data is shown to the recorder?.</summary>
     /// <param name="source">Octets not consumed.</param>
@@ -68,11 +87,12 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
             if (step.Status == ChunkedStatus.Data)
             {
                 DataOctets += step.Length;
-                recorder?.Body(sender, source.Slice(step.Start, step.Length));
+                Show(source.Slice(step.Start, step.Length));
             }
             else if (step.Status == ChunkedStatus.End)
             {
                 IsComplete = true;
+                EndMessages();
                 if (step.Length > 2)
                 {
                     var section = source.Slice(step.Start, step.Length);
@@ -104,8 +124,26 @@ internal sealed class BodyScanner(PeerRole sender, FlowRecorder? recorder)
         _remaining -= length;
         DataOctets += length;
         IsComplete = Framing.Kind == BodyFramingKind.Length && _remaining == 0;
-        recorder?.Body(sender, source[..length]);
+        Show(source[..length]);
+        EndMessages();
         return new(ChunkedStatus.Data, length, 0, length);
+    }
+
+    private void Show(ReadOnlySpan<byte> data)
+    {
+        recorder?.Body(sender, data);
+        if (Messages is { IsTransformed: false } messages)
+        {
+            messages.Observe(data);
+        }
+    }
+
+    private void EndMessages()
+    {
+        if (IsComplete && Messages is { IsTransformed: false } messages)
+        {
+            messages.End(isWhole: true);
+        }
     }
 
     /// <summary>Goes as far as the octets reach.</summary>

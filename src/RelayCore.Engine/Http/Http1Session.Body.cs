@@ -30,7 +30,7 @@ internal sealed partial class Http1Session
         {
             while (!_requestBody.IsComplete)
             {
-                if (!hasUnread && !await ReceiveBodyAsync().ConfigureAwait(false))
+                if (!hasUnread && !await ReceiveBodyAsync(channel).ConfigureAwait(false))
                 {
                     break;
                 }
@@ -68,6 +68,7 @@ internal sealed partial class Http1Session
     private async Task PumpEditedRequestBodyAsync(ServerChannel channel)
     {
         var serverTakes = true;
+        var messages = _requestBody.Messages is { IsTransformed: true } ? _requestBody.Messages : null;
         try
         {
             while (true)
@@ -82,7 +83,7 @@ internal sealed partial class Http1Session
                 if (step.Status == ChunkedStatus.NeedMore && !_requestBody.IsComplete)
                 {
                     _input.Consume(step.Consumed);
-                    if (!await ReceiveBodyAsync().ConfigureAwait(false))
+                    if (!await ReceiveBodyAsync(channel).ConfigureAwait(false))
                     {
                         break;
                     }
@@ -92,6 +93,17 @@ internal sealed partial class Http1Session
 
                 var isLast = _requestBody.IsComplete;
                 var data = step.Status == ChunkedStatus.Data ? _input.Memory.Slice(step.Start, step.Length) : default;
+                if (messages is not null)
+                {
+                    await messages.TransformAsync(data, isLast, new RequestOutput(this, channel, isEdited: true)).ConfigureAwait(false);
+                    (data, serverTakes) = (default, serverTakes && !_serverRefusesBody);
+                    if (!isLast)
+                    {
+                        _input.Consume(step.Consumed);
+                        continue;
+                    }
+                }
+
                 var octets = await EditAsync(PeerRole.Client, data, isLast, _requestBody.Trailers, isChunked: true).ConfigureAwait(false);
                 if (serverTakes && !_pumpStops && octets.Length > 0)
                 {
@@ -115,14 +127,14 @@ internal sealed partial class Http1Session
 
     /// <summary>Receives more of the request body into the input.</summary>
     /// <returns>Whether something came; otherwise <see cref="_pumpFault"/> is set.</returns>
-    private async ValueTask<bool> ReceiveBodyAsync()
+    private async ValueTask<bool> ReceiveBodyAsync(ServerChannel channel)
     {
         if (!_pumpStops)
         {
             ArmClient(Wait.RequestBody, _engine.Limits.BodyTimeout);
         }
 
-        var received = await _client.ReceiveAsync(_input.Room(BodyBufferOctets)).ConfigureAwait(false);
+        var received = await ReceiveRequestBodyAsync(channel).ConfigureAwait(false);
         if (received == 0)
         {
             _pumpFault = new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request body");

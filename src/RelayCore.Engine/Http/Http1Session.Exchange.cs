@@ -6,6 +6,7 @@ using RelayCore.Core.Interception;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
+using RelayCore.Protocols;
 using RelayCore.Protocols.Http1;
 
 namespace RelayCore.Engine.Http;
@@ -69,7 +70,7 @@ internal sealed partial class Http1Session
                 return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
             }
 
-            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers))
+            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers | MessageStages))
             {
                 if (await InterceptRequestAsync().ConfigureAwait(false) is { } answered)
                 {
@@ -77,6 +78,11 @@ internal sealed partial class Http1Session
                 }
 
                 Now(); // they may have taken their time
+            }
+            else if (!_requestFraming.IsEmpty && OpenMessages(PeerRole.Client) is { } messages)
+            {
+                await StartMessagesAsync(messages).ConfigureAwait(false);
+                PlanMessages(PeerRole.Client);
             }
 
             return CheckWebSocketRequest() is { } broken

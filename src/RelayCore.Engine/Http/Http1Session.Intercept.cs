@@ -33,7 +33,13 @@ internal sealed partial class Http1Session
         }
 
         _bufferedRequest = null;
-        if (_interceptors.Wants(Stage.RequestBody))
+        var messages = _requestFraming.IsEmpty ? null : OpenMessages(PeerRole.Client);
+        if (messages is not null && await StartMessagesAsync(messages).ConfigureAwait(false) is { } refused)
+        {
+            return refused;
+        }
+
+        if (_interceptors.Wants(Stage.RequestBody) && messages is null)
         {
             var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
             if (!await BufferRequestAsync(limit).ConfigureAwait(false))
@@ -61,7 +67,7 @@ internal sealed partial class Http1Session
                 Reframe(request.Fields, body.Octets.Length, request.MethodOctets);
             }
         }
-        else if (!_requestFraming.IsEmpty && (_interceptors.Wants(Stage.RequestChunk)
+        else if (!_requestFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.RequestChunk)
             || (_interceptors.Wants(Stage.Trailers) && _requestFraming.Kind == BodyFramingKind.Chunked)))
         {
             // HTTP/1.0 has no chunks, and an edited length is not known before its end.
@@ -72,7 +78,17 @@ internal sealed partial class Http1Session
             }
             else
             {
+                messages?.GiveUpEditing();
                 _recorder.Mark(FlowMarks.BodyActorSkipped);
+            }
+        }
+
+        if (messages is not null)
+        {
+            PlanMessages(PeerRole.Client);
+            if (_interceptors.Wants(Stage.RequestBody))
+            {
+                _recorder.Mark(FlowMarks.BodyActorSkipped); // see the response
             }
         }
 
@@ -191,18 +207,24 @@ internal sealed partial class Http1Session
             }
         }
 
+        var messages = OpenMessages(PeerRole.Server);
+        if (messages is not null && await StartMessagesAsync(messages).ConfigureAwait(false) is { } refused)
+        {
+            return refused;
+        }
+
         if (_interceptors.Wants(Stage.ResponseBody))
         {
-            if (!IsEventStream())
+            if (messages is null)
             {
                 return await InterceptResponseBodyAsync(channel).ConfigureAwait(false);
             }
 
-            // It has no end to wait for: whoever wants it whole would take it away from the client.
+            // A stream of messages has no end to wait for: whoever wants it whole would take it away from the client.
             _recorder.Mark(FlowMarks.BodyActorSkipped);
         }
 
-        if (!_responseFraming.IsEmpty && (_interceptors.Wants(Stage.ResponseChunk)
+        if (!_responseFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.ResponseChunk)
             || (_interceptors.Wants(Stage.Trailers) && _responseFraming.Kind == BodyFramingKind.Chunked)))
         {
             _responsePlan = BodyPlan.Transform;
@@ -210,11 +232,6 @@ internal sealed partial class Http1Session
 
         return null;
     }
-
-    private bool IsEventStream() =>
-        _exchange.Response.Fields.IndexOf(KnownField.ContentType) is >= 0 and var index
-        && _exchange.Response.Fields.Value(index) is { Length: >= 17 } value
-        && System.Text.Ascii.EqualsIgnoreCase(value[..17], "text/event-stream"u8);
 
     private async ValueTask<Next?> InterceptResponseBodyAsync(ServerChannel channel)
     {
@@ -310,7 +327,8 @@ internal sealed partial class Http1Session
     /// <summary>Relays a body whose pieces or trailers are edited, or whose chunks the client cannot read.</summary>
     private async ValueTask SendEditedResponseAsync(ServerChannel channel)
     {
-        var isChunked = _exchange.Request.MinorVersion == 1 && _exchange.Response.MinorVersion == 1;
+        var isChunked = _isResponseChunked = _exchange.Request.MinorVersion == 1 && _exchange.Response.MinorVersion == 1;
+        var messages = _responseBody.Messages is { IsTransformed: true } ? _responseBody.Messages : null;
         if (isChunked)
         {
             Reframe(_exchange.Response.Fields, -1, "POST"u8);
@@ -341,7 +359,7 @@ internal sealed partial class Http1Session
                 channel.Input.Consume(step.Consumed);
                 _at = At.ReceivingBody;
                 ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-                if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
+                if (Received(channel, await ReceiveResponseBodyAsync(channel, isEdited: true).ConfigureAwait(false)) == 0 && !_responseBody.End())
                 {
                     throw new IOException("the server closed the connection within the response body");
                 }
@@ -352,6 +370,17 @@ internal sealed partial class Http1Session
 
             isLast = _responseBody.IsComplete;
             var data = step.Status == ChunkedStatus.Data ? channel.Input.Memory.Slice(step.Start, step.Length) : default;
+            if (messages is not null)
+            {
+                await messages.TransformAsync(data, isLast, new ResponseOutput(this, isEdited: true)).ConfigureAwait(false);
+                data = default;
+                if (!isLast)
+                {
+                    channel.Input.Consume(step.Consumed);
+                    continue;
+                }
+            }
+
             var octets = await EditAsync(PeerRole.Server, data, isLast, _responseBody.Trailers, isChunked).ConfigureAwait(false);
             if (octets.Length > 0)
             {

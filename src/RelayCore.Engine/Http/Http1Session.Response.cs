@@ -61,12 +61,16 @@ internal sealed partial class Http1Session
             && _responseFraming.Kind != BodyFramingKind.UntilClose
             && (_responseRepairs & (Http1Repairs.LengthAndTransferEncoding | Http1Repairs.TransferEncodingInHttp10)) == 0;
         _responsePlan = BodyPlan.Tap;
-        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers))
+        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers | MessageStages))
         {
             if (await InterceptResponseAsync(channel).ConfigureAwait(false) is { } answered)
             {
                 return answered;
             }
+        }
+        else if (OpenMessages(PeerRole.Server) is { } messages)
+        {
+            await StartMessagesAsync(messages).ConfigureAwait(false);
         }
 
         // An HTTP/1.0 client cannot read chunks, and nobody can trust them in an HTTP/1.0 response (RFC 9112 §6.1): they are taken apart and the end is told by closing.
@@ -76,6 +80,7 @@ internal sealed partial class Http1Session
             _responsePlan = BodyPlan.Transform;
         }
 
+        PlanMessages(PeerRole.Server);
         var isEarly = _pump is { IsCompleted: false };
         if (isEarly)
         {
@@ -97,7 +102,7 @@ internal sealed partial class Http1Session
         }
 
         _recorder.Stamp(TimingPoint.ResponseEnd, Now());
-        return await FinishAsync(channel, serverKeeps).ConfigureAwait(false);
+        return await FinishAsync(channel, serverKeeps && !_responseBody.IsAbandoned).ConfigureAwait(false);
     }
 
     private FlowFault? ReadResponse(ServerChannel channel, int length)
@@ -198,7 +203,7 @@ internal sealed partial class Http1Session
             {
                 _at = At.ReceivingBody;
                 ArmServer(Wait.ResponseBody, _engine.Limits.BodyTimeout);
-                if (Received(channel, await ReceiveAsync(channel, BodyBufferOctets).ConfigureAwait(false)) == 0 && !_responseBody.End())
+                if (Received(channel, await ReceiveResponseBodyAsync(channel, isEdited: false).ConfigureAwait(false)) == 0 && !_responseBody.End())
                 {
                     throw new IOException("the server closed the connection within the response body");
                 }
@@ -227,6 +232,11 @@ internal sealed partial class Http1Session
                 _at = At.Client;
                 await SendToClientAsync(trailers).ConfigureAwait(false);
             }
+        }
+
+        if (_responseBody is { IsAbandoned: true, Framing.Kind: BodyFramingKind.Chunked })
+        {
+            await SendToClientAsync("0\r\n\r\n"u8.ToArray()).ConfigureAwait(false);
         }
     }
 
@@ -471,6 +481,11 @@ internal sealed partial class Http1Session
 
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault, long now)
     {
+        if (_messages.IsActive)
+        {
+            return EndFlowWithMessagesAsync(reason, fault);
+        }
+
         _recorder.End(reason, fault, _exchange, now);
         return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
     }

@@ -21,7 +21,8 @@ namespace RelayCore.Engine.Http;
 /// <remarks>
 /// Parts: this file reads heads and decides what follows; <c>.Route</c> reads a request and finds where it goes; <c>.Exchange</c> forwards it;
 /// <c>.Response</c> relays the answer and ends the flow; <c>.Body</c> pumps request bodies; <c>.Intercept</c> runs interceptors and edits bodies;
-/// <c>.Connect</c> and <c>.Tunnel</c> handle CONNECT, TLS and raw relays; <c>.Http2</c> hands over to HTTP/2; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
+/// <c>.Messages</c> finds, edits and injects messages in bodies; <c>.Connect</c> and <c>.Tunnel</c> handle CONNECT, TLS and raw relays; <c>.Http2</c> hands over to
+/// HTTP/2; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
 /// </remarks>
 internal sealed partial class Http1Session : IDeadlined, IStoppable
 {
@@ -60,6 +61,7 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
         (_engine, _client, _facts) = (engine, client, facts);
         _recorder = engine.Store.Rent();
         _stages = new(_recorder, engine.Time);
+        _messages = new(engine, _recorder, _stages);
         _requestBody = new(PeerRole.Client, _recorder);
         _responseBody = new(PeerRole.Server, _recorder);
     }
@@ -133,6 +135,11 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
                 }
 
                 channel.Pool.Discard(channel, reset: true);
+            }
+
+            if (_messages.IsActive)
+            {
+                await _messages.EndAsync(null).ConfigureAwait(false); // a defect
             }
 
             _input.Release(discard: true);
@@ -324,6 +331,7 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
         _exchange.Begin(id, _facts);
         _exchange.HasResponse = false;
         _stages.Begin(_started);
+        _messages.Begin();
         _recorder.Begin(kind, id, parent, _facts, _started);
         if (_client is TlsTransport)
         {

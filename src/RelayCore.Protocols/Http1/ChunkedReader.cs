@@ -73,6 +73,9 @@ public struct ChunkedReader
         Done,
     }
 
+    /// <summary>Whether everything consumed so far ends with a whole chunk, and another one may follow.</summary>
+    public readonly bool IsBetweenChunks => _state == State.Size;
+
     /// <summary>Takes the next step.</summary>
     /// <param name="source">Octets not consumed so far.</param>
     public ChunkedStep Read(ReadOnlySpan<byte> source)

@@ -6,6 +6,7 @@ using RelayCore.Core.Interception;
 using RelayCore.Engine;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Policy;
 using RelayCore.Engine.Transport;
 using RelayCore.Formats;
@@ -51,6 +52,8 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
     }
 
     public FlowService Flows { get; }
+
+    public MessageSessions Sessions => _engine.MessageSessions;
 
     public int Port => _engine.EndPoints[0].Port;
 
@@ -129,6 +132,39 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
                 Assert.Fail($"the expected flow is not among {Describe(all)}");
             }
         }
+    }
+
+    /// <summary>Waits for a flow, finished or not, of which something holds.</summary>
+    public async Task<Flow> FlowAsync(Func<Flow, bool> isMeant)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(s_patience);
+        while (true)
+        {
+            var all = List();
+            if (all.FirstOrDefault(isMeant) is { } found)
+            {
+                return found;
+            }
+
+            try
+            {
+                // Messages are announced in groups, so a look now and then is needed.
+                await _changed.WaitAsync(TimeSpan.FromMilliseconds(50), patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail($"the expected flow is not among {Describe(all)}");
+            }
+        }
+    }
+
+    /// <summary>The messages of a running flow, to say something in them.</summary>
+    public IMessageSession Session(Flow flow)
+    {
+        Assert.True(FlowId.TryParse(flow.Id, out var id));
+        Assert.True(Sessions.TryGet(id, out var session), "the flow has no session of messages");
+        return session;
     }
 
     /// <summary>Flows there are now, oldest first.</summary>

@@ -51,4 +51,14 @@ public sealed class CorpusTests
     [MemberData(nameof(Corpus), "hpack")]
     public void Decode_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
         new HpackTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "hpack", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "sse")]
+    public void ReadEvents_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new SseTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "sse", file)));
+
+    [Theory]
+    [MemberData(nameof(Corpus), "grpc")]
+    public void ReadGrpc_CorpusOfTheFuzzTarget_AgreesWithTheOracle(string file) =>
+        new GrpcTarget().Run(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "corpora", "grpc", file)));
 }

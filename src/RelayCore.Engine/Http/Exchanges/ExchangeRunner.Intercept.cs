@@ -1,9 +1,9 @@
 using System.Buffers;
-using System.Text;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
@@ -40,7 +40,7 @@ internal sealed partial class ExchangeRunner
             return false;
         }
 
-        var isStream = IsMessageStream(request.Fields);
+        var isStream = IsMessageStream(PeerRole.Client);
         if (_interceptors.Wants(Stage.RequestBody) && !isStream)
         {
             if (await InterceptRequestBodyAsync().ConfigureAwait(false))
@@ -203,7 +203,7 @@ internal sealed partial class ExchangeRunner
         var fields = Exchange.Response.Fields;
         if (_interceptors.Wants(Stage.ResponseBody))
         {
-            if (!IsMessageStream(fields))
+            if (!IsMessageStream(PeerRole.Server))
             {
                 return await InterceptResponseBodyAsync(server).ConfigureAwait(false);
             }
@@ -318,12 +318,8 @@ internal sealed partial class ExchangeRunner
     }
 
     // Bodies without an end to wait for; a gRPC peer may wait for our answer before it goes on.
-    private static bool IsMessageStream(FieldSection fields) =>
-        fields.IndexOf(KnownField.ContentType) is >= 0 and var index
-        && (StartsWith(fields.Value(index), "text/event-stream"u8) || StartsWith(fields.Value(index), "application/grpc"u8));
-
-    private static bool StartsWith(ReadOnlySpan<byte> value, ReadOnlySpan<byte> start) =>
-        value.Length >= start.Length && Ascii.EqualsIgnoreCase(value[..start.Length], start);
+    private bool IsMessageStream(PeerRole sender) =>
+        BodyFormats.Of(sender == PeerRole.Client ? Exchange.Request.Fields : Exchange.Response.Fields, sender) != BodyFormat.None;
 
     private static void RemoveFraming(FieldSection fields)
     {

@@ -3,6 +3,7 @@ using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
@@ -164,6 +165,7 @@ internal sealed partial class ExchangeRunner
             }
 
             _recorder.Body(PeerRole.Client, octets.Span);
+            Observe(_requestMessages, octets, isEnd: true);
             _recorder.Stamp(TimingPoint.RequestEnd, _now);
         }
 
@@ -214,7 +216,7 @@ internal sealed partial class ExchangeRunner
                     Arm(ref _fromClient, _isDelivered ? s_early : _engine.Limits.BodyTimeout);
                 }
 
-                var octets = await reading.ConfigureAwait(false);
+                var octets = await ReadRequestAsync(reading).ConfigureAwait(false);
                 if (!_pumpStops)
                 {
                     Disarm(ref _fromClient);
@@ -228,6 +230,7 @@ internal sealed partial class ExchangeRunner
                 }
 
                 _recorder.Body(PeerRole.Client, octets.Span);
+                Observe(_requestMessages, octets, isEnd);
                 if (_pumpStops || _serverRefusesBody || !await TryForwardAsync(octets, isEnd).ConfigureAwait(false))
                 {
                     // HTTP/1 clients are read on for a while, or they would not see the answer.
@@ -255,7 +258,9 @@ internal sealed partial class ExchangeRunner
         EndPump();
     }
 
-    private async ValueTask<bool> TryForwardAsync(ReadOnlyMemory<byte> octets, bool isEnd)
+    /// <summary>Makes sure that what is sent now goes to the server that stays.</summary>
+    /// <returns><see langword="null"/> when there is none any more.</returns>
+    private async ValueTask<ServerStream?> TakeServerAsync()
     {
         while (Interlocked.CompareExchange(ref _bodyState, BodyState.Sending, BodyState.Unsent) == BodyState.Retrying)
         {
@@ -265,7 +270,12 @@ internal sealed partial class ExchangeRunner
             }
         }
 
-        if (_pumpStops || Volatile.Read(ref _server) is not { } server)
+        return _pumpStops ? null : Volatile.Read(ref _server);
+    }
+
+    private async ValueTask<bool> TryForwardAsync(ReadOnlyMemory<byte> octets, bool isEnd)
+    {
+        if (await TakeServerAsync().ConfigureAwait(false) is not { } server)
         {
             return false;
         }
@@ -273,6 +283,17 @@ internal sealed partial class ExchangeRunner
         try
         {
             var isAll = isEnd && _client.Trailers.Count == 0;
+            if (_requestMessages is { IsTransformed: true } messages)
+            {
+                await messages.TransformAsync(octets, isEnd, new RequestOutput(this)).ConfigureAwait(false);
+                octets = default;
+            }
+
+            if (_requestMessages is { IsTransformed: true } && !isEnd)
+            {
+                return !_serverRefusesBody;
+            }
+
             if (_requestPlan == BodyPlan.Transform)
             {
                 await EditAsync(PeerRole.Client, octets, isEnd, _requestPieces, _requestChunk).ConfigureAwait(false);
@@ -290,7 +311,7 @@ internal sealed partial class ExchangeRunner
 
             return true;
         }
-        catch (Exception e) when (DuplexTransport.IsFailure(e))
+        catch (Exception e) when (DuplexTransport.IsFailure(e) && e is not DamagedBodyException)
         {
             // The server may have answered before it stopped reading; whoever awaits the response finds out.
             Disarm(ref _toServer);

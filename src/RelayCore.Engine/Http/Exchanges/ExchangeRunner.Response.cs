@@ -75,6 +75,11 @@ internal sealed partial class ExchangeRunner
             return;
         }
 
+        if (await StartMessagesAsync(PeerRole.Server, !server.IsBodyRead && !HasNoBody(head), server.BodyLength).ConfigureAwait(false))
+        {
+            return;
+        }
+
         if (_pump is { IsCompleted: false })
         {
             _recorder.Mark(FlowMarks.EarlyResponse);
@@ -156,17 +161,35 @@ internal sealed partial class ExchangeRunner
                 Arm(ref _fromServer, _engine.Limits.BodyTimeout);
             }
 
-            var octets = await reading.ConfigureAwait(false);
+            var octets = await ReadResponseAsync(server, reading).ConfigureAwait(false);
             Disarm(ref _fromServer);
-            if (CountResponse(server, octets) is { } wrong)
+            var isEndWanted = _responseMessages?.Injected.IsEndWanted == true && octets.IsEmpty;
+            if (!isEndWanted && CountResponse(server, octets) is { } wrong)
             {
                 throw new MessageFaultException(wrong);
             }
 
+            _pumpStops |= isEndWanted;
             var isEnd = octets.IsEmpty || server.EndsBehind(octets.Length);
-            var isAll = isEnd && server.Trailers.Count == 0;
+            var isAll = isEnd && (isEndWanted || server.Trailers.Count == 0);
             _recorder.Body(PeerRole.Server, octets.Span);
             _at = At.Client;
+            if (_responseMessages is { IsTransformed: true } messages)
+            {
+                await messages.TransformAsync(octets, isEnd, new ResponseOutput(this)).ConfigureAwait(false);
+                server.AdvanceBody(octets.Length);
+                octets = default;
+                if (!isEnd)
+                {
+                    reading = server.ReadBodyAsync();
+                    continue;
+                }
+            }
+            else
+            {
+                Observe(_responseMessages, octets, isEnd);
+            }
+
             if (_responsePlan == BodyPlan.Transform)
             {
                 await EditAsync(PeerRole.Server, octets, isEnd, _responsePieces, _responseChunk).ConfigureAwait(false);
@@ -208,6 +231,7 @@ internal sealed partial class ExchangeRunner
     private async ValueTask DeliverTrailersAsync(ServerStream server)
     {
         await ShowTrailersAsync(PeerRole.Server, server.Trailers).ConfigureAwait(false);
+        _messages.NoteStatus(server.Trailers);
         _at = At.Client;
         await DeliverAsync(_client.SendTrailersAsync(server.Trailers)).ConfigureAwait(false);
     }
@@ -282,7 +306,7 @@ internal sealed partial class ExchangeRunner
     /// <summary>Everything is delivered: ends the flow and lets go of both sides.</summary>
     private ValueTask FinishAsync()
     {
-        if (_pump is not null || !_client.IsBodyRead)
+        if (_pump is not null || !_client.IsBodyRead || _messages.IsActive)
         {
             return FinishWithBodyAsync();
         }
@@ -365,6 +389,11 @@ internal sealed partial class ExchangeRunner
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault)
     {
         _isEnded = true;
+        if (_messages.IsActive)
+        {
+            return EndFlowWithMessagesAsync(reason, fault);
+        }
+
         _recorder.End(reason, fault, Exchange, Now());
         return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
     }

@@ -8,6 +8,7 @@ using RelayCore.Engine.Capture;
 using RelayCore.Engine.Pipeline;
 using RelayCore.Engine.Transport;
 using RelayCore.Engine.Upstream;
+using RelayCore.Protocols;
 using RelayCore.Protocols.Http2;
 
 namespace RelayCore.Engine.Http.Exchanges;
@@ -20,8 +21,8 @@ namespace RelayCore.Engine.Http.Exchanges;
 /// One task runs the exchange; a request body that does not come at once is pumped beside it. <see cref="Sweep"/>, <see cref="Abort"/> and the
 /// streams' resets come from other threads and only note an expiry and reset streams; the exchange then ends by the failure of what it
 /// waits for. Parts: this file is the course of an exchange; <c>.Route</c> finds where it goes; <c>.Request</c> sends the request and pumps its
-/// body; <c>.Response</c> relays the answer and ends the flow; <c>.Intercept</c> runs interceptors; <c>.Answer</c> answers itself; <c>.Tunnel</c>
-/// relays octets behind a switch of protocol; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
+/// body; <c>.Response</c> relays the answer and ends the flow; <c>.Intercept</c> runs interceptors; <c>.Messages</c> finds, edits and injects messages
+/// in bodies; <c>.Answer</c> answers itself; <c>.Tunnel</c> relays octets behind a switch of protocol; <c>.Deadlines</c> ends what is late; <c>.Faults</c> names what went wrong.
 /// </remarks>
 internal sealed partial class ExchangeRunner : IDisposable
 {
@@ -59,6 +60,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         (_engine, _facts, Exchange, _recorder) = (engine, client, exchange, recorder);
         _stages = new(_recorder, engine.Time);
+        _messages = new(engine, _recorder, _stages);
         _own = Exchange.Response;
         (_onClientReset, _onServerReset) = (ClientIsReset, ServerIsReset);
     }
@@ -134,6 +136,11 @@ internal sealed partial class ExchangeRunner : IDisposable
                 return;
             }
 
+            if (!_client.IsBodyRead && !IsTunnelRequest && await StartMessagesAsync(PeerRole.Client, hasBody: true, _requestLength).ConfigureAwait(false))
+            {
+                return;
+            }
+
             // Waiting for the head is where an exchange spends its time, often with many others: this method alone is suspended there.
             ResponseHead head;
             for (var attempt = 1; ; attempt++)
@@ -188,6 +195,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         (_server, _pool, _isRequestRead, _responseStarted, _isEnded, _at) = (null, null, false, false, false, At.Client);
         BeginRequest();
         BeginResponse();
+        BeginMessages();
         _isTunnel = false;
         Volatile.Write(ref _expired, 0);
         Exchange.HasResponse = false;
@@ -221,6 +229,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         DisarmAll();
         (_client, _scope, _pool) = (null!, null!, null);
         (_bufferedRequest, _bufferedResponse, _data) = (null, null, null);
+        (_requestMessages, _responseMessages) = (null, null);
     }
 
     private ValueTask<ServerStream> AcquireAsync(int attempt)
@@ -298,7 +307,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         }
 
         _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
-        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: Protocols.PeerRole.Server } && IsSafeToRepeat()))
+        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: PeerRole.Server } && IsSafeToRepeat()))
             && TryTakeBackBody();
     }
 
