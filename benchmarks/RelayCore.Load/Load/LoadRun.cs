@@ -29,7 +29,7 @@ internal static class LoadRun
         var connections = new LoadConnection[options.Connections];
         for (var i = 0; i < connections.Length; i++)
         {
-            connections[i] = new(plan, control, pacer);
+            connections[i] = LoadConnection.Create(plan, control, pacer);
         }
 
         Totals before, after;
@@ -90,8 +90,10 @@ internal static class LoadRun
         return new()
         {
             Route = options.Route.ToString(),
+            Protocol = options.Protocol.ToString(),
             Url = options.Url.ToString(),
             Connections = options.Connections,
+            Streams = options.Protocol == LoadProtocol.Http2 ? options.Streams : null,
             Seconds = seconds,
             Requests = requests,
             ReqPerSecond = requests / seconds,
