@@ -18,7 +18,7 @@ internal static class Program
           idle     open and hold idle keep-alive connections through a proxy, print one JSON line
           origin   serve HTTP/1.1, HTTP/2 and WebSocket echo: discards bodies, answers as many octets as asked for
           certs    write a test CA and an origin certificate into a folder
-          compare  run the workloads against relay, mitmdump and haproxy (see compare.sh)
+          compare  run the workloads against relay and its peers (see compare.sh)
         """;
 
     private static async Task<int> Main(string[] args)

@@ -41,7 +41,8 @@ internal static class MarkdownReport
     {
         var facts = row switch
         {
-            { Memory: { } memory } => $"{Mib(memory.BeforeOctets)} -> {Mib(memory.AfterOctets)} MiB, peak {Mib(memory.PeakOctets)}",
+            { Memory: { } memory, Load: { } load } =>
+                $"{Mib(memory.BeforeOctets)} -> {Mib(memory.AfterOctets)} MiB, peak {Mib(memory.PeakOctets)}; {Number(load.MbPerSecond, "0")} MB/s",
             { Load: { } load } => string.Create(
                 CultureInfo.InvariantCulture,
                 $"{load.ReqPerSecond:0} req/s, {load.MbPerSecond:0} MB/s; by CPU-second {load.ReqPerCpuSecond:0} req, {load.MbPerCpuSecond:0} MB; p99 {load.P99Ms:0.00} ms; errors {load.Errors} {load.FirstError}"),

@@ -84,7 +84,7 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
         new("w6", "intercepted HTTP/2 GET 1 KB, 8 connections of 32 streams", WorkloadKind.Load)
         {
             Tls = true, Protocol = LoadProtocol.Http2, Connections = 8, Streams = 32, Path = "/octets/1024",
-            Targets = new() { TimesMitmdump = (25, 35), TimesHaproxy = (0.5, 0.7) },
+            Targets = new() { TimesMitmdump = (25, 35) },
         },
         new("w6d", "one huge download, intercepted, over HTTP/2 and over HTTP/1.1", WorkloadKind.BothVersions)
         {

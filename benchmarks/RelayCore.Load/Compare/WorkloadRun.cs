@@ -11,10 +11,15 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private const int FlowConnections = 32;
     private const int WarmUpRequests = 2_000;
     private const double Mega = 1e6;
+
+    /// <summary>A proxy that fails so often will not make its number, however long one waits.</summary>
+    private const int MostErrors = 1_000;
     private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_timeToAnswer = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_timeToReport = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan s_timeToWarmUp = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_timeToDownload = TimeSpan.FromMinutes(3);
     private static int s_generators;
     private readonly Peer[] _peers = [.. options.Peers.Where(peer => peer.TakesPartIn(workload))];
 
@@ -132,7 +137,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         ];
         foreach (var peer in _peers)
         {
-            var running = new Dictionary<string, RunningPeer>();
+            var (started, running) = (new List<RunningPeer>(), new Dictionary<string, RunningPeer>());
             try
             {
                 foreach (var (variant, _) in versions)
@@ -140,25 +145,32 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
                     var small = Download(variant == Verdict.Http2Variant ? LoadProtocol.Http2 : LoadProtocol.Http1, Testbed.SmallOctets);
                     await RecordAsync(peer.Name, variant, 0, onlyFailure: true, async () =>
                     {
-                        running[variant] = await peer.StartAsync(bed, small.Setup, cancellationToken);
-                        await small.GenerateAsync(running[variant], tls: true, CountedLoad(WarmUpRequests, 4), cancellationToken);
+                        var proxy = await peer.StartAsync(bed, small.Setup, cancellationToken);
+                        started.Add(proxy);
+                        await small.GenerateAsync(proxy, tls: true, CountedLoad(WarmUpRequests, 4, s_timeToWarmUp), cancellationToken);
+                        running[variant] = proxy;
                         return null!;
                     });
                 }
 
                 for (var round = 1; round <= options.Rounds; round++)
                 {
-                    foreach (var (variant, run) in versions.Where(version => running.ContainsKey(version.Variant)).OrderBy(version => (version.Variant == Verdict.Http2Variant) == (round % 2 == 0)))
+                    foreach (var (variant, run) in round % 2 == 0 ? versions.Reverse() : versions)
                     {
+                        if (!running.TryGetValue(variant, out var proxy))
+                        {
+                            continue;
+                        }
+
                         var number = round;
                         await RecordAsync(peer.Name, variant, number, onlyFailure: false, () => run.AroundAsync(
-                            peer, running[variant], tls: true, variant, number, warmUpRequests: 0, flows: 0, CountedLoad(1, 1), cancellationToken));
+                            peer, proxy, tls: true, variant, number, warmUpRequests: 0, flows: 0, CountedLoad(1, 1, s_timeToDownload), cancellationToken));
                     }
                 }
             }
             finally
             {
-                foreach (var one in running.Values)
+                foreach (var one in started)
                 {
                     await one.DisposeAsync();
                 }
@@ -200,7 +212,14 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         .. workload.Rate > 0 ? ["--rate", Invariant(workload.Rate)] : Array.Empty<string>(),
     ];
 
-    private static string[] CountedLoad(long requests, int connections) => ["--requests", $"{requests}", "--connections", $"{connections}"];
+    /// <param name="requests">How many must succeed.</param>
+    /// <param name="connections">How many make them.</param>
+    /// <param name="patience">Within which time, unless the generator's own.</param>
+    private static string[] CountedLoad(long requests, int connections, TimeSpan? patience = null) =>
+    [
+        "--requests", $"{requests}", "--connections", $"{connections}", "--most-errors", $"{MostErrors}",
+        .. patience is { } time ? ["--seconds", Invariant(time.TotalSeconds)] : Array.Empty<string>(),
+    ];
 
     private async Task<LoadReport> GenerateAsync(RunningPeer? running, bool tls, string[] load, CancellationToken cancellationToken)
     {

@@ -117,6 +117,7 @@ internal abstract class LoadConnection(LoadPlan plan, LoadControl control)
         {
             FirstFault ??= reason;
             _faults[(int)fault] += requests;
+            Control.CountErrors(requests);
         }
 
         return false;

@@ -71,6 +71,9 @@ internal sealed record LoadOptions
     /// <summary>Stop after this many requests instead of after <see cref="Duration"/>, which is then a time limit; 0 for no such number.</summary>
     public long Requests { get; init; }
 
+    /// <summary>The run ends early when more requests than these failed.</summary>
+    public long MostErrors { get; init; } = long.MaxValue;
+
     /// <summary>Root of the process tree whose CPU and memory are accounted; <see langword="null"/> for none.</summary>
     public int? Pid { get; init; }
 
@@ -113,6 +116,7 @@ internal sealed record LoadOptions
             WarmUp = TimeSpan.FromSeconds(arguments.Number("--warmup", requests > 0 ? 0 : 2)),
             Duration = TimeSpan.FromSeconds(arguments.Number("--seconds", requests > 0 ? 600 : 8)),
             Requests = requests,
+            MostErrors = arguments.Integer("--most-errors", long.MaxValue),
             Pid = arguments.Integer("--pid", 0) is > 0 and var pid ? (int)pid : null,
         };
         return options switch

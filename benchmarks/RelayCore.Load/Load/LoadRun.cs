@@ -24,7 +24,7 @@ internal static class LoadRun
     public static async Task<LoadReport> RunAsync(LoadOptions options, CancellationToken cancellationToken)
     {
         var plan = new LoadPlan(options);
-        var control = new LoadControl(options.Requests);
+        var control = new LoadControl(options.Requests, options.MostErrors);
         var pacer = options.Rate > 0 ? new Pacer(options.Rate) : null;
         var connections = new LoadConnection[options.Connections];
         for (var i = 0; i < connections.Length; i++)
@@ -49,11 +49,11 @@ internal static class LoadRun
         {
             if (!control.IsMeasuring)
             {
-                await Task.WhenAny(running, Task.Delay(options.WarmUp, cancellationToken));
+                await Task.WhenAny(running, control.GivenUp, Task.Delay(options.WarmUp, cancellationToken));
                 (before, control.IsMeasuring) = (Totals.Of(connections, options.Pid), true);
             }
 
-            await Task.WhenAny(running, Task.Delay(options.Duration, cancellationToken));
+            await Task.WhenAny(running, control.GivenUp, Task.Delay(options.Duration, cancellationToken));
             after = Totals.Of(connections, options.Pid);
         }
         finally
