@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Compares RelayCore with mitmdump and haproxy on this machine. See benchmarks/README.md.
+# Compares RelayCore with mitmdump, haproxy and nginx on this machine. See benchmarks/README.md.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
 usage: benchmarks/compare.sh [options]
 
-  --workloads LIST        of w1,w1r,w2,w3,w4d,w5,w9,w10,mem-down,mem-up,mem-flows,mem-idle (default: all)
-  --peers LIST            of relay,mitmdump,haproxy (default: all that are there)
+  --workloads LIST        of w1,w1r,w2,w3,w4d,w5,w6,w6d,w7,w9,w10,mem-down,mem-up,mem-flows,mem-idle (default: all)
+  --peers LIST            of relay,mitmdump,haproxy,nginx (default: all that are there)
   --rounds N              interleaved rounds (default 5)
   --seconds S             measured window of one round (default 8)
   --warmup S              load before each window (default 2)
@@ -16,6 +16,7 @@ usage: benchmarks/compare.sh [options]
   --many-flows N          flows of mem-flows (default 200000)
   --idle-connections N    connections of mem-idle (default 10000)
   --huge-mib N            body of mem-down and mem-up (default 2048)
+  --download-mib N        body of w6d (default 1024)
   --out DIR               where compare.md and compare.json go (default artifacts/benchmarks)
   --check                 exit with 1 when RelayCore misses a floor
 TEXT
@@ -24,7 +25,7 @@ TEXT
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PATH="$PATH:/usr/sbin:/sbin"
 out="$root/artifacts/benchmarks"
-peers=relay,mitmdump,haproxy
+peers=relay,mitmdump,haproxy,nginx
 arguments=()
 while (($#)); do
   case $1 in

@@ -6,7 +6,7 @@ using RelayCore.Load.Origin;
 namespace RelayCore.Load;
 
 /// <summary>
-/// <c>load</c> generates load and measures a proxy, <c>idle</c> holds idle connections, <c>origin</c> swallows uploads,
+/// <c>load</c> generates load and measures a proxy, <c>idle</c> holds idle connections, <c>origin</c> answers it,
 /// <c>certs</c> writes test certificates, <c>compare</c> runs the workloads against RelayCore and its peers.
 /// </summary>
 internal static class Program
@@ -16,9 +16,9 @@ internal static class Program
 
           load     generate load through a proxy, print one JSON line
           idle     open and hold idle keep-alive connections through a proxy, print one JSON line
-          origin   serve uploads: discards bodies, answers 2 octets
+          origin   serve HTTP/1.1, HTTP/2 and WebSocket echo: discards bodies, answers as many octets as asked for
           certs    write a test CA and an origin certificate into a folder
-          compare  run the workloads against relay, mitmdump and haproxy (see compare.sh)
+          compare  run the workloads against relay and its peers (see compare.sh)
         """;
 
     private static async Task<int> Main(string[] args)

@@ -4,7 +4,7 @@ namespace RelayCore.Load.Compare;
 internal sealed record CompareOptions
 {
     public const string DirectName = "direct";
-    private static readonly string[] s_defaultPeers = ["relay", "mitmdump", "haproxy"];
+    private static readonly string[] s_defaultPeers = ["relay", "mitmdump", "haproxy", "nginx"];
 
     public required Workload[] Workloads { get; init; }
 
@@ -28,6 +28,9 @@ internal sealed record CompareOptions
 
     public required long HugeOctets { get; init; }
 
+    /// <summary>Body of w6d.</summary>
+    public required long DownloadOctets { get; init; }
+
     /// <summary>Scratch folder, ours to fill.</summary>
     public required string Work { get; init; }
 
@@ -49,6 +52,7 @@ internal sealed record CompareOptions
             "relay" => (Peer)relay,
             "mitmdump" => new MitmdumpPeer(),
             "haproxy" => new HaproxyPeer(),
+            "nginx" => new NginxPeer(),
             _ => throw new UsageException($"--peers: '{name}' is not one of {string.Join(", ", s_defaultPeers)}."),
         }).ToList();
 
@@ -77,6 +81,7 @@ internal sealed record CompareOptions
             ManyFlows = arguments.Integer("--many-flows", 200_000, smallest: 1),
             IdleConnections = (int)arguments.Integer("--idle-connections", 10_000, smallest: 1),
             HugeOctets = arguments.Integer("--huge-mib", 2048, smallest: 1) << 20,
+            DownloadOctets = arguments.Integer("--download-mib", 1024, smallest: 1) << 20,
             Work = arguments.RequiredText("--work"),
             Root = root,
             Out = arguments.RequiredText("--out"),

@@ -41,7 +41,8 @@ internal static class MarkdownReport
     {
         var facts = row switch
         {
-            { Memory: { } memory } => $"{Mib(memory.BeforeOctets)} -> {Mib(memory.AfterOctets)} MiB, peak {Mib(memory.PeakOctets)}",
+            { Memory: { } memory, Load: { } load } =>
+                $"{Mib(memory.BeforeOctets)} -> {Mib(memory.AfterOctets)} MiB, peak {Mib(memory.PeakOctets)}; {Number(load.MbPerSecond, "0")} MB/s",
             { Load: { } load } => string.Create(
                 CultureInfo.InvariantCulture,
                 $"{load.ReqPerSecond:0} req/s, {load.MbPerSecond:0} MB/s; by CPU-second {load.ReqPerCpuSecond:0} req, {load.MbPerCpuSecond:0} MB; p99 {load.P99Ms:0.00} ms; errors {load.Errors} {load.FirstError}"),
@@ -91,6 +92,24 @@ internal static class MarkdownReport
                 }
 
                 break;
+            case WorkloadKind.BothVersions:
+                AppendHead(
+                    text, "proxy", "MiB", "MB/s", "x HTTP/1.1 (range)", "MB per CPU-s", "x HTTP/1.1 (range)", "RSS before MiB", "most growth MiB", "errors");
+                foreach (var rounds in rows.GroupBy(Named))
+                {
+                    var one = rounds.First();
+                    var (isHttp2, all) = (one.Variant == Verdict.Http2Variant, rows.Where(row => row.Workload == workload.Name));
+                    AppendRow(
+                        text, rounds.Key, Median(rounds, row => row.Load!.MbPerSecond * row.Load!.Seconds * 1e6 / Mebi, "0"),
+                        Median(rounds, row => row.Load!.MbPerSecond, "N0"),
+                        isHttp2 ? Range(Ratios.Http2OverHttp1(all, one.Peer, row => row.Load?.MbPerSecond), "0.00") : "1",
+                        Median(rounds, row => row.Load!.MbPerCpuSecond, "N0"),
+                        isHttp2 ? Range(Ratios.Http2OverHttp1(all, one.Peer, row => row.Load?.MbPerCpuSecond), "0.00") : "1",
+                        Median(rounds, row => row.Memory!.BeforeOctets / Mebi, "0"), Number(rounds.Max(row => row.Memory!.GrowthMib), "0.0"),
+                        Number(rounds.Sum(row => row.Load!.Errors), "N0"));
+                }
+
+                break;
             case WorkloadKind.Idle:
                 AppendHead(text, "proxy", "connections", "still open", "answered again", "RSS before MB", "RSS idle MB", "peak MB", "KB per connection", "errors");
                 foreach (var row in rows)
@@ -108,7 +127,7 @@ internal static class MarkdownReport
 
     private static void AppendLoad(StringBuilder text, Workload workload, List<Row> rows)
     {
-        var unit = workload.LargeBodies ? "MB" : "req";
+        var unit = workload.LargeBodies ? "MB" : workload.Unit;
         AppendHead(
             text, "proxy", $"{unit}/s", $"{unit} per CPU-s", "x mitmdump (range)", "x haproxy (range)", "cores used",
             "p50 ms", "p99 ms", "p99.9 ms", "peak RSS MB", "errors");

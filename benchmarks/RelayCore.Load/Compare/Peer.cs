@@ -7,10 +7,11 @@ namespace RelayCore.Load.Compare;
 
 /// <summary>What a workload needs of the proxy it is about to measure.</summary>
 /// <param name="Tls">Clients speak TLS, and so does the origin.</param>
-/// <param name="Upload">The origin is the one for uploads.</param>
+/// <param name="Http2">Clients choose HTTP/2 by ALPN, and so may the proxy towards the origin.</param>
+/// <param name="OriginPort">Where the origin listens; only reverse proxies are told.</param>
 /// <param name="LargeBodies">Bodies are too large to hold in memory.</param>
 /// <param name="KeepFlows">What was captured is to stay in memory.</param>
-internal sealed record PeerSetup(bool Tls, bool Upload, bool LargeBodies, bool KeepFlows);
+internal sealed record PeerSetup(bool Tls, bool Http2, int OriginPort, bool LargeBodies, bool KeepFlows);
 
 /// <summary>A proxy that runs: where it listens, how to go through it and whom to trust.</summary>
 internal sealed record RunningPeer(ChildProcess Process, Route PlainRoute, int Port, string? ClientCa) : IAsyncDisposable
@@ -28,6 +29,9 @@ internal abstract class Peer(string name)
     private static int s_starts;
 
     public string Name { get; } = name;
+
+    /// <summary>Whether the workload is one for this peer.</summary>
+    public virtual bool TakesPartIn(Workload workload) => true;
 
     /// <summary>The first line of what the program says when asked for its version.</summary>
     public abstract Task<string> VersionAsync(CancellationToken cancellationToken);
@@ -181,9 +185,9 @@ internal sealed class HaproxyPeer() : Peer("haproxy")
     public override RunningPeer Launch(Testbed bed, PeerSetup setup)
     {
         var (folder, port) = (NewFolder(bed), Testbed.FreePort());
-        var origin = setup.Upload ? bed.Uploads : bed.Downloads;
         var certificates = bed.Certificates;
         var configuration = Path.Combine(folder, "haproxy.cfg");
+        var alpn = setup.Http2 ? " alpn h2,http/1.1" : "";
         File.WriteAllText(
             configuration,
             $"""
@@ -198,13 +202,73 @@ internal sealed class HaproxyPeer() : Peer("haproxy")
               timeout client 1h
               timeout server 1h
               timeout http-keep-alive 1h
+              timeout tunnel 1h
             frontend clients
-              bind 127.0.0.1:{port}{(setup.Tls ? $" ssl crt {certificates.Bundle}" : "")}
+              bind 127.0.0.1:{port}{(setup.Tls ? $" ssl crt {certificates.Bundle}{alpn}" : "")}
               default_backend origin
             backend origin
-              server origin 127.0.0.1:{(setup.Tls ? origin.Https : origin.Http)}{(setup.Tls ? $" ssl verify required ca-file {certificates.Ca}" : "")}
+              server origin 127.0.0.1:{setup.OriginPort}{(setup.Tls ? $" ssl verify required ca-file {certificates.Ca}{alpn}" : "")}
 
             """);
         return new(ChildProcess.Start(bed, Path.GetFileName(folder), ["haproxy", "-db", "-f", configuration]), Route.Straight, port, certificates.Ca);
+    }
+}
+
+/// <summary>nginx as a reverse proxy for HTTP/2, which it speaks with clients only; upstream it keeps HTTP/1.1 connections.</summary>
+internal sealed class NginxPeer() : Peer("nginx")
+{
+    public override bool TakesPartIn(Workload workload) => workload is { Kind: WorkloadKind.Load, Protocol: LoadProtocol.Http2, Tls: true };
+
+    public override Task<string> VersionAsync(CancellationToken cancellationToken) => FirstLineAsync("nginx", "-v", cancellationToken);
+
+    public override RunningPeer Launch(Testbed bed, PeerSetup setup)
+    {
+        var (folder, port) = (NewFolder(bed), Testbed.FreePort());
+        var certificates = bed.Certificates;
+        var configuration = Path.Combine(folder, "nginx.conf");
+        File.WriteAllText(
+            configuration,
+            $$"""
+            {{(Environment.UserName == "root" ? "user root;" : "")}}
+            daemon off;
+            worker_processes 2;
+            pid {{folder}}/nginx.pid;
+            error_log {{folder}}/nginx-error.log;
+            events { worker_connections 4096; }
+            http {
+              access_log off;
+              tcp_nodelay on;
+              keepalive_requests 1000000000;
+              keepalive_timeout 3600s;
+              client_body_temp_path {{folder}}/body;
+              proxy_temp_path {{folder}}/proxy;
+              fastcgi_temp_path {{folder}}/fastcgi;
+              uwsgi_temp_path {{folder}}/uwsgi;
+              scgi_temp_path {{folder}}/scgi;
+              upstream origin {
+                server 127.0.0.1:{{setup.OriginPort}};
+                keepalive 256;
+                keepalive_requests 1000000000;
+              }
+              server {
+                listen 127.0.0.1:{{port}} ssl http2;
+                ssl_certificate {{certificates.Leaf}};
+                ssl_certificate_key {{certificates.Key}};
+                ssl_protocols TLSv1.3;
+                location / {
+                  proxy_pass https://origin;
+                  proxy_http_version 1.1;
+                  proxy_set_header Connection "";
+                  proxy_ssl_protocols TLSv1.3;
+                  proxy_ssl_verify on;
+                  proxy_ssl_trusted_certificate {{certificates.Ca}};
+                  proxy_ssl_name localhost;
+                }
+              }
+            }
+            """);
+        return new(
+            ChildProcess.Start(bed, Path.GetFileName(folder), ["nginx", "-c", configuration, "-e", $"{folder}/nginx-error.log"]),
+            Route.Straight, port, certificates.Ca);
     }
 }

@@ -5,7 +5,7 @@ using RelayCore.Load.Origin;
 
 namespace RelayCore.Load.Compare;
 
-/// <summary>Folders, certificates and origins that all workloads share: nginx for downloads, our own origin for uploads.</summary>
+/// <summary>Folders, certificates and origins that all workloads share: nginx for downloads, our own for everything else.</summary>
 internal sealed class Testbed : IAsyncDisposable
 {
     public const long SmallOctets = 1024;
@@ -31,10 +31,11 @@ internal sealed class Testbed : IAsyncDisposable
 
     public string ProcessList => Path.Combine(Directory, "processes");
 
-    /// <summary>Ports of nginx and of the upload origin, in the clear and under TLS.</summary>
-    public (int Http, int Https) Downloads { get; private set; }
+    /// <summary>Ports of nginx, in the clear and under TLS.</summary>
+    public (int Http, int Https) Nginx { get; private set; }
 
-    public (int Http, int Https) Uploads { get; private set; }
+    /// <summary>Ports of our own origin: in the clear, under TLS without ALPN, and under TLS where ALPN may choose HTTP/2.</summary>
+    public (int Http, int Https, int H2) Own { get; private set; }
 
     public static async Task<Testbed> StartAsync(string directory, string projectRoot, long hugeOctets, CancellationToken cancellationToken)
     {
@@ -42,7 +43,7 @@ internal sealed class Testbed : IAsyncDisposable
         try
         {
             await bed.StartNginxAsync(cancellationToken);
-            await bed.StartUploadOriginAsync(cancellationToken);
+            await bed.StartOwnOriginAsync(cancellationToken);
             return bed;
         }
         catch
@@ -123,7 +124,7 @@ internal sealed class Testbed : IAsyncDisposable
         WriteSparse(Path.Combine(root, "100m"), LargeOctets);
         WriteSparse(Path.Combine(root, "huge"), HugeOctets);
 
-        Downloads = (FreePort(), FreePort());
+        Nginx = (FreePort(), FreePort());
         var configuration = Path.Combine(Directory, "nginx.conf");
         await File.WriteAllTextAsync(
             configuration,
@@ -148,8 +149,8 @@ internal sealed class Testbed : IAsyncDisposable
               scgi_temp_path {{Directory}}/nginx-scgi;
               open_file_cache max=100;
               server {
-                listen 127.0.0.1:{{Downloads.Http}} backlog=4096;
-                listen 127.0.0.1:{{Downloads.Https}} ssl backlog=4096;
+                listen 127.0.0.1:{{Nginx.Http}} backlog=4096;
+                listen 127.0.0.1:{{Nginx.Https}} ssl backlog=4096;
                 ssl_certificate {{Certificates.Leaf}};
                 ssl_certificate_key {{Certificates.Key}};
                 ssl_protocols TLSv1.3;
@@ -161,16 +162,18 @@ internal sealed class Testbed : IAsyncDisposable
 
         var nginx = ChildProcess.Start(this, "nginx", ["nginx", "-c", configuration, "-e", $"{Directory}/nginx-error.log"]);
         _origins.Add(nginx);
-        await WaitUntilListeningAsync(nginx, Downloads.Http, cancellationToken);
-        await WaitUntilListeningAsync(nginx, Downloads.Https, cancellationToken);
+        await WaitUntilListeningAsync(nginx, Nginx.Http, cancellationToken);
+        await WaitUntilListeningAsync(nginx, Nginx.Https, cancellationToken);
     }
 
-    private async Task StartUploadOriginAsync(CancellationToken cancellationToken)
+    private async Task StartOwnOriginAsync(CancellationToken cancellationToken)
     {
-        var origin = ChildProcess.Start(this, "upload-origin", Self("origin", "--certs", Certificates.Directory, "--http-port", $"{FreePort()}", "--https-port", $"{FreePort()}"), captureOutput: true);
+        var command = Self("origin", "--certs", Certificates.Directory, "--http-port", $"{FreePort()}", "--https-port", $"{FreePort()}", "--h2-port", $"{FreePort()}");
+        var origin = ChildProcess.Start(this, "origin", command, captureOutput: true);
         _origins.Add(origin);
         using var ready = JsonDocument.Parse(await origin.ReadLineAsync(s_timeToListen, cancellationToken));
-        Uploads = (ready.RootElement.GetProperty("http").GetInt32(), ready.RootElement.GetProperty("https").GetInt32());
+        int Port(string name) => ready.RootElement.GetProperty(name).GetInt32();
+        Own = (Port("http"), Port("https"), Port("h2"));
     }
 
     private static byte[] Pattern(long octets)

@@ -8,6 +8,9 @@ namespace RelayCore.Load.Compare;
 /// <param name="IsGoalMet">Whether the bound aimed at is reached; <see langword="null"/> when there is none.</param>
 internal sealed record Verdict(string Workload, string Bound, double Measured, bool IsFloorMet, bool? IsGoalMet)
 {
+    /// <summary>Variants of a workload that is measured over both versions of HTTP.</summary>
+    public const string Http1Variant = "HTTP/1.1";
+    public const string Http2Variant = "HTTP/2";
     private const string RelayName = "relay";
     private const double Mebi = 1048576;
     private const double Mega = 1e6;
@@ -32,6 +35,19 @@ internal sealed record Verdict(string Workload, string Bound, double Measured, b
                 yield return new(
                     name, $"at least {times.Floor} x {peer}{(times.Goal is null ? "" : $", goal {times.Goal} x")}",
                     ratio, ratio >= times.Floor, times.Goal is null ? null : ratio >= times.Goal);
+            }
+        }
+
+        if (targets.TimesHttp1 is { } least && relay.Key == Http2Variant)
+        {
+            // By time as well: a window too small for the connection costs no CPU.
+            foreach (var (unit, rate) in new (string, Func<Row, double?>)[] { ("MB/s", row => row.Load?.MbPerSecond), ("MB per CPU-second", row => row.Load?.MbPerCpuSecond) })
+            {
+                if (Ratios.Http2OverHttp1(all, RelayName, rate) is { Count: > 0 } ratios)
+                {
+                    var ratio = Statistics.Median(ratios);
+                    yield return new(name, $"at least {least} x HTTP/1.1 by {unit}", ratio, ratio >= least, null);
+                }
             }
         }
 
@@ -64,6 +80,22 @@ internal sealed record Verdict(string Workload, string Bound, double Measured, b
 internal static class Ratios
 {
     public static double? Rate(Row row, Workload workload) => workload.LargeBodies ? row.Load?.MbPerCpuSecond : row.Load?.ReqPerCpuSecond;
+
+    /// <returns>The peer's rate over HTTP/2 over its rate over HTTP/1.1, for each round that has both.</returns>
+    public static List<double> Http2OverHttp1(IEnumerable<Row> rows, string peer, Func<Row, double?> rate)
+    {
+        var mine = rows.Where(row => row.Peer == peer && row.Failure is null).ToList();
+        return
+        [
+            .. from one in mine
+               where one.Variant == Verdict.Http2Variant
+               from other in mine
+               where other.Variant == Verdict.Http1Variant && other.Round == one.Round
+               let factor = rate(one) / rate(other)
+               where factor is { } value && double.IsFinite(value)
+               select factor.Value,
+        ];
+    }
 
     /// <returns>The rate of <paramref name="peer"/> over that of <paramref name="reference"/>, for each round that has both.</returns>
     public static List<double> Paired(IEnumerable<Row> rows, Workload workload, string peer, string reference)

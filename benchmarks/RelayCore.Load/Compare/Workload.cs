@@ -1,3 +1,5 @@
+using RelayCore.Load.Load;
+
 namespace RelayCore.Load.Compare;
 
 /// <summary>How a workload is measured.</summary>
@@ -17,6 +19,9 @@ internal enum WorkloadKind
 
     /// <summary>Memory with idle connections held open.</summary>
     Idle,
+
+    /// <summary>Rounds of one large download, over HTTP/2 and over HTTP/1.1 in turn.</summary>
+    BothVersions,
 }
 
 /// <summary>Bounds RelayCore must hold (floor) and aims at (goal). Factors are by CPU-second against a peer of the same round.</summary>
@@ -25,6 +30,9 @@ internal sealed record Targets
     public (double Floor, double? Goal)? TimesMitmdump { get; init; }
 
     public (double Floor, double? Goal)? TimesHaproxy { get; init; }
+
+    /// <summary>Least of the rate over HTTP/1.1 that the one over HTTP/2 is to have.</summary>
+    public double? TimesHttp1 { get; init; }
 
     public double? P99Ms { get; init; }
 
@@ -73,6 +81,20 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
             Tls = true, Connections = 2, Path = "/upload", ContentOctets = Testbed.LargeOctets, LargeBodies = true, Upload = true,
             Targets = new() { TimesMitmdump = (1.6, 2), TimesHaproxy = (0.55, 0.7) },
         },
+        new("w6", "intercepted HTTP/2 GET 1 KB, 8 connections of 32 streams", WorkloadKind.Load)
+        {
+            Tls = true, Protocol = LoadProtocol.Http2, Connections = 8, Streams = 32, Path = "/octets/1024",
+            Targets = new() { TimesMitmdump = (25, 35) },
+        },
+        new("w6d", "one huge download, intercepted, over HTTP/2 and over HTTP/1.1", WorkloadKind.BothVersions)
+        {
+            Tls = true, LargeBodies = true, Connections = 1, OwnOrigin = true, Targets = new() { TimesHttp1 = 0.7, GrowthMib = 64 },
+        },
+        new("w7", "intercepted WebSocket, echo of 64 octets, 32 connections", WorkloadKind.Load)
+        {
+            Tls = true, Protocol = LoadProtocol.WebSocket, Connections = 32, Path = "/echo", ContentOctets = 64, Unit = "msg",
+            Targets = new() { TimesMitmdump = (12, 17), TimesHaproxy = (0.6, 0.8) },
+        },
         new("w9", "start and idle memory", WorkloadKind.Start)
         {
             Targets = new() { FirstAnswerMs = (300, 150), IdleRssMb = (80, 50) },
@@ -92,16 +114,27 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
 
     public bool Tls { get; init; }
 
+    public LoadProtocol Protocol { get; init; }
+
     public int Connections { get; init; } = 100;
+
+    /// <summary>Requests in flight on each HTTP/2 connection.</summary>
+    public int Streams { get; init; } = 1;
 
     public bool NewConnections { get; init; }
 
     public string Path { get; init; } = "/1k";
 
-    /// <summary>Octets of content in each request (upload) or response (download).</summary>
+    /// <summary>Octets of content in each request (upload), response (download) or message.</summary>
     public long ContentOctets { get; init; } = Testbed.SmallOctets;
 
     public bool Upload { get; init; }
+
+    /// <summary>Served by our own origin instead of nginx; uploads, HTTP/2 and WebSocket are in any case.</summary>
+    public bool OwnOrigin { get; init; }
+
+    /// <summary>What is counted, unless it is MB.</summary>
+    public string Unit { get; init; } = "req";
 
     /// <summary>Judged in MB instead of requests.</summary>
     public bool LargeBodies { get; init; }
@@ -110,5 +143,18 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
 
     public Targets Targets { get; init; } = new();
 
-    public PeerSetup Setup(bool tls) => new(tls, Upload, LargeBodies, KeepFlows: Kind == WorkloadKind.Flows);
+    private bool HasOwnOrigin => OwnOrigin || Upload || Protocol != LoadProtocol.Http1;
+
+    public PeerSetup Setup(Testbed bed, bool tls) =>
+        new(tls, Protocol == LoadProtocol.Http2, OriginPort(bed, tls), LargeBodies, KeepFlows: Kind == WorkloadKind.Flows);
+
+    /// <summary>Where the origin of this workload listens.</summary>
+    public int OriginPort(Testbed bed, bool tls) => (HasOwnOrigin, tls, Protocol) switch
+    {
+        (false, false, _) => bed.Nginx.Http,
+        (false, true, _) => bed.Nginx.Https,
+        (true, false, _) => bed.Own.Http,
+        (true, true, LoadProtocol.Http2) => bed.Own.H2,
+        (true, true, _) => bed.Own.Https,
+    };
 }

@@ -11,11 +11,17 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private const int FlowConnections = 32;
     private const int WarmUpRequests = 2_000;
     private const double Mega = 1e6;
+
+    /// <summary>A proxy that fails so often will not make its number, however long one waits.</summary>
+    private const int MostErrors = 1_000;
     private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_timeToAnswer = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_timeToReport = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan s_timeToWarmUp = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_timeToDownload = TimeSpan.FromMinutes(3);
     private static int s_generators;
+    private readonly Peer[] _peers = [.. options.Peers.Where(peer => peer.TakesPartIn(workload))];
 
     public Task RunAsync(CancellationToken cancellationToken) => workload.Kind switch
     {
@@ -24,6 +30,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         WorkloadKind.Flows => EachPeerAsync("", FlowsAsync, cancellationToken),
         WorkloadKind.HugeBody => PlainAndTlsAsync(HugeBodyAsync, cancellationToken),
         WorkloadKind.Idle => PlainAndTlsAsync(IdleAsync, cancellationToken),
+        WorkloadKind.BothVersions => BothVersionsAsync(cancellationToken),
         var other => throw new BenchmarkException($"{other} is not a kind of workload."),
     };
 
@@ -32,11 +39,11 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         var running = new Dictionary<Peer, RunningPeer>();
         try
         {
-            foreach (var peer in options.Peers)
+            foreach (var peer in _peers)
             {
                 await RecordAsync(peer.Name, "", 0, onlyFailure: true, async () =>
                 {
-                    running[peer] = await peer.StartAsync(bed, workload.Setup(workload.Tls), cancellationToken);
+                    running[peer] = await peer.StartAsync(bed, workload.Setup(bed, workload.Tls), cancellationToken);
                     return null!;
                 });
             }
@@ -69,10 +76,10 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private async Task<Row> StartAsync(Peer peer, string variant, int round, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
-        await using var running = peer.Launch(bed, workload.Setup(tls: false));
+        await using var running = peer.Launch(bed, workload.Setup(bed, tls: false));
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_timeToAnswer);
-        var probe = new LoadConnection(new LoadPlan(PlainProbe(running)), new LoadControl(0), pacer: null);
+        var probe = new Http1Connection(new LoadPlan(PlainProbe(running)), new LoadControl(0), pacer: null);
         while (!await probe.TryExchangeAsync())
         {
             if (running.Process.HasEnded || patience.IsCancellationRequested)
@@ -96,7 +103,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
 
     private async Task<Row> FlowsAsync(Peer peer, string variant, int round, CancellationToken cancellationToken)
     {
-        await using var running = await peer.StartAsync(bed, workload.Setup(tls: false), cancellationToken);
+        await using var running = await peer.StartAsync(bed, workload.Setup(bed, tls: false), cancellationToken);
         var flows = workload.Name == "w10" ? options.Flows : options.ManyFlows;
         return await AroundAsync(peer, running, tls: false, variant, round, WarmUpRequests, flows, CountedLoad(flows, FlowConnections), cancellationToken);
     }
@@ -104,7 +111,7 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private async Task<Row> HugeBodyAsync(Peer peer, string variant, int round, CancellationToken cancellationToken)
     {
         var tls = variant == "intercepted";
-        await using var running = await peer.StartAsync(bed, workload.Setup(tls), cancellationToken);
+        await using var running = await peer.StartAsync(bed, workload.Setup(bed, tls), cancellationToken);
         var small = workload with { Path = workload.Upload ? workload.Path : "/1k", ContentOctets = Testbed.SmallOctets };
         await new WorkloadRun(options, bed, small, rows).GenerateAsync(running, tls, CountedLoad(WarmUpRequests, 4), cancellationToken);
         var huge = workload with { ContentOctets = bed.HugeOctets };
@@ -115,11 +122,66 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
     private async Task<Row> IdleAsync(Peer peer, string variant, int round, CancellationToken cancellationToken)
     {
         var tls = variant == "intercepted";
-        await using var running = await peer.StartAsync(bed, workload.Setup(tls), cancellationToken);
+        await using var running = await peer.StartAsync(bed, workload.Setup(bed, tls), cancellationToken);
         await using var generator = Generator("idle", running, tls, ["--connections", $"{options.IdleConnections}", "--hold", "5"]);
         var report = JsonSerializer.Deserialize(await generator.ReadLineAsync(s_timeToReport, cancellationToken), ReportJson.Default.IdleReport)!;
         return new(workload.Name, variant, peer.Name, round) { Idle = report };
     }
+
+    private async Task BothVersionsAsync(CancellationToken cancellationToken)
+    {
+        (string Variant, WorkloadRun Run)[] versions =
+        [
+            (Verdict.Http2Variant, Download(LoadProtocol.Http2, options.DownloadOctets)),
+            (Verdict.Http1Variant, Download(LoadProtocol.Http1, options.DownloadOctets)),
+        ];
+        foreach (var peer in _peers)
+        {
+            var (started, running) = (new List<RunningPeer>(), new Dictionary<string, RunningPeer>());
+            try
+            {
+                foreach (var (variant, _) in versions)
+                {
+                    var small = Download(variant == Verdict.Http2Variant ? LoadProtocol.Http2 : LoadProtocol.Http1, Testbed.SmallOctets);
+                    await RecordAsync(peer.Name, variant, 0, onlyFailure: true, async () =>
+                    {
+                        var proxy = await peer.StartAsync(bed, small.Setup, cancellationToken);
+                        started.Add(proxy);
+                        await small.GenerateAsync(proxy, tls: true, CountedLoad(WarmUpRequests, 4, s_timeToWarmUp), cancellationToken);
+                        running[variant] = proxy;
+                        return null!;
+                    });
+                }
+
+                for (var round = 1; round <= options.Rounds; round++)
+                {
+                    foreach (var (variant, run) in round % 2 == 0 ? versions.Reverse() : versions)
+                    {
+                        if (!running.TryGetValue(variant, out var proxy))
+                        {
+                            continue;
+                        }
+
+                        var number = round;
+                        await RecordAsync(peer.Name, variant, number, onlyFailure: false, () => run.AroundAsync(
+                            peer, proxy, tls: true, variant, number, warmUpRequests: 0, flows: 0, CountedLoad(1, 1, s_timeToDownload), cancellationToken));
+                    }
+                }
+            }
+            finally
+            {
+                foreach (var one in started)
+                {
+                    await one.DisposeAsync();
+                }
+            }
+        }
+    }
+
+    private PeerSetup Setup => workload.Setup(bed, workload.Tls);
+
+    private WorkloadRun Download(LoadProtocol protocol, long octets) =>
+        new(options, bed, workload with { Protocol = protocol, Path = $"/octets/{octets}", ContentOctets = octets }, rows);
 
     /// <summary>Memory before, during and after a run of the generator.</summary>
     private async Task<Row> AroundAsync(
@@ -150,7 +212,14 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         .. workload.Rate > 0 ? ["--rate", Invariant(workload.Rate)] : Array.Empty<string>(),
     ];
 
-    private static string[] CountedLoad(long requests, int connections) => ["--requests", $"{requests}", "--connections", $"{connections}"];
+    /// <param name="requests">How many must succeed.</param>
+    /// <param name="connections">How many make them.</param>
+    /// <param name="patience">Within which time, unless the generator's own.</param>
+    private static string[] CountedLoad(long requests, int connections, TimeSpan? patience = null) =>
+    [
+        "--requests", $"{requests}", "--connections", $"{connections}", "--most-errors", $"{MostErrors}",
+        .. patience is { } time ? ["--seconds", Invariant(time.TotalSeconds)] : Array.Empty<string>(),
+    ];
 
     private async Task<LoadReport> GenerateAsync(RunningPeer? running, bool tls, string[] load, CancellationToken cancellationToken)
     {
@@ -170,13 +239,18 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
         var (route, via, ca) = running is null
             ? (Route.Straight, $"127.0.0.1:{url.Port}", bed.Certificates.Ca)
             : (running.RouteFor(tls), running.EndPoint.ToString(), running.ClientCa);
-        string[] body = workload.Upload ? ["--upload", $"{workload.ContentOctets}", "--expect", "2"] : ["--expect", $"{workload.ContentOctets}"];
+        string[] body = workload switch
+        {
+            { Protocol: LoadProtocol.WebSocket } => ["--message", $"{workload.ContentOctets}"],
+            { Upload: true } => ["--upload", $"{workload.ContentOctets}", "--expect", "2"],
+            _ => ["--expect", $"{workload.ContentOctets}"],
+        };
         return ChildProcess.Start(
             bed,
             $"generator-{Interlocked.Increment(ref s_generators)}",
             Testbed.Self(
             [
-                command, "--route", route.ToString().ToLowerInvariant(), "--via", via, "--url", url.ToString(),
+                command, .. command == "load" ? Protocol : [], "--route", route.ToString().ToLowerInvariant(), "--via", via, "--url", url.ToString(),
                 .. running is null ? Array.Empty<string>() : ["--pid", $"{running.Process.Id}"],
                 .. tls && ca is not null ? ["--ca", ca] : Array.Empty<string>(),
                 .. body, .. load,
@@ -184,11 +258,15 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
             captureOutput: true);
     }
 
-    private Uri Url(bool tls)
+    private string[] Protocol => workload.Protocol switch
     {
-        var origin = workload.Upload ? bed.Uploads : bed.Downloads;
-        return new($"{(tls ? "https" : "http")}://127.0.0.1:{(tls ? origin.Https : origin.Http)}{workload.Path}");
-    }
+        LoadProtocol.Http2 => ["--protocol", "http2", "--streams", $"{workload.Streams}"],
+        LoadProtocol.WebSocket => ["--protocol", "websocket"],
+        _ => [],
+    };
+
+    private Uri Url(bool tls) =>
+        new($"{(tls ? "https" : "http")}://127.0.0.1:{workload.OriginPort(bed, tls)}{workload.Path}");
 
     private LoadOptions PlainProbe(RunningPeer running) => new()
     {
@@ -218,14 +296,14 @@ internal sealed class WorkloadRun(CompareOptions options, Testbed bed, Workload 
 
     private async Task EachPeerAsync(string variant, Func<Peer, string, int, CancellationToken, Task<Row>> measure, CancellationToken cancellationToken)
     {
-        foreach (var peer in options.Peers)
+        foreach (var peer in _peers)
         {
             await RecordAsync(peer.Name, variant, 1, onlyFailure: false, () => measure(peer, variant, 1, cancellationToken));
         }
     }
 
     /// <summary>The order moves on by one each round, so that nobody always follows the same neighbour.</summary>
-    private IEnumerable<Peer> InTurn(int round) => options.Peers.Select((_, i) => options.Peers[(i + round - 1) % options.Peers.Length]);
+    private IEnumerable<Peer> InTurn(int round) => _peers.Select((_, i) => _peers[(i + round - 1) % _peers.Length]);
 
     /// <summary>A peer that fails costs its own row, said in the report and in the exit code, and not the comparison.</summary>
     private async Task RecordAsync(string peer, string variant, int round, bool onlyFailure, Func<Task<Row>> measure)

@@ -59,6 +59,32 @@ internal readonly record struct MessageHead(int Octets, int Status, long Content
         return OperationStatus.Done;
     }
 
+    /// <summary>Finds a field that does not concern the framing.</summary>
+    /// <param name="head">A whole head.</param>
+    /// <param name="lowerName">Its name in lower case, with the colon.</param>
+    /// <param name="value">The first such field's value, without the space around it.</param>
+    public static bool TryField(ReadOnlySpan<byte> head, ReadOnlySpan<byte> lowerName, out ReadOnlySpan<byte> value)
+    {
+        value = default;
+        for (var lineEnd = head.IndexOf((byte)'\n'); lineEnd >= 0; lineEnd = head.IndexOf((byte)'\n'))
+        {
+            head = head[(lineEnd + 1)..];
+            if (TryValue(head[..Math.Max(0, head.IndexOf((byte)'\r'))], lowerName, out value))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The target between the first two spaces of a request line; empty when there are none.</summary>
+    public static ReadOnlySpan<byte> Target(ReadOnlySpan<byte> head)
+    {
+        var rest = head[(head.IndexOf((byte)' ') + 1)..];
+        return rest[..Math.Max(0, rest.IndexOf((byte)' '))];
+    }
+
     private static bool TryReadStatus(ReadOnlySpan<byte> startLine, out int status)
     {
         status = 0;

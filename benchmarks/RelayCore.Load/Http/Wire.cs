@@ -35,6 +35,9 @@ internal sealed class Wire : IDisposable
     /// <summary><see langword="true"/> when the peer has closed, or sent octets nobody asked for.</summary>
     public bool IsReadable => _socket.Poll(0, SelectMode.SelectRead);
 
+    /// <summary>What ALPN chose; empty when nothing, or without TLS.</summary>
+    public SslApplicationProtocol ApplicationProtocol => _stream is SslStream tls ? tls.NegotiatedApplicationProtocol : default;
+
     public async ValueTask AuthenticateAsClientAsync(SslClientAuthenticationOptions options, CancellationToken cancellationToken)
     {
         var tls = new SslStream(_stream, leaveInnerStreamOpen: false);

@@ -43,9 +43,9 @@ internal static class IdleCommand
         var openers = (int)arguments.Integer("--openers", 32, smallest: 1);
         var options = LoadOptions.From(arguments) with { BufferOctets = 4096 };
         arguments.RejectRest();
-        if (options is not { NewConnections: false, Rate: 0, Requests: 0, UploadOctets: 0 })
+        if (options is not { NewConnections: false, Rate: 0, Requests: 0, UploadOctets: 0, Protocol: LoadProtocol.Http1 })
         {
-            throw new UsageException("idle makes one GET on each of its connections: --new-connections, --rate, --requests and --upload do not apply.");
+            throw new UsageException("idle makes one GET on each of its connections: --new-connections, --rate, --requests, --upload and --protocol do not apply.");
         }
 
         var report = await RunAsync(options, hold, patience, openers, cancellationToken);
@@ -57,7 +57,7 @@ internal static class IdleCommand
         LoadOptions options, TimeSpan hold, TimeSpan patience, int openers, CancellationToken cancellationToken)
     {
         var (plan, control) = (new LoadPlan(options), new LoadControl(0));
-        var connections = new LoadConnection[options.Connections];
+        var connections = new Http1Connection[options.Connections];
         for (var i = 0; i < connections.Length; i++)
         {
             connections[i] = new(plan, control, pacer: null);
@@ -91,7 +91,7 @@ internal static class IdleCommand
     }
 
     /// <summary>Makes a request on each; those under way when patience ends are broken off and count as failed, later ones are not made.</summary>
-    private static async Task<int> ExchangeOnEachAsync(LoadConnection[] connections, int openers, TimeSpan patience, CancellationToken cancellationToken)
+    private static async Task<int> ExchangeOnEachAsync(Http1Connection[] connections, int openers, TimeSpan patience, CancellationToken cancellationToken)
     {
         var (answered, isOver) = (0, false);
         var all = Parallel.ForEachAsync(

@@ -15,6 +15,19 @@ internal enum Route
     Straight,
 }
 
+/// <summary>What is spoken on each connection.</summary>
+internal enum LoadProtocol
+{
+    /// <summary>HTTP/1.1, one request at a time.</summary>
+    Http1,
+
+    /// <summary>HTTP/2 by ALPN, or with prior knowledge on http URLs; a number of requests at once.</summary>
+    Http2,
+
+    /// <summary>A WebSocket opened over HTTP/1.1: a text message goes out when the one before has come back.</summary>
+    WebSocket,
+}
+
 /// <summary>One run of the generator.</summary>
 internal sealed record LoadOptions
 {
@@ -29,7 +42,15 @@ internal sealed record LoadOptions
     /// <summary>PEM file of the only CA to trust; <see langword="null"/> accepts any certificate.</summary>
     public string? CaFile { get; init; }
 
+    public LoadProtocol Protocol { get; init; }
+
     public int Connections { get; init; } = 100;
+
+    /// <summary>Requests in flight on each connection, for <see cref="LoadProtocol.Http2"/>; fewer when the peer allows fewer.</summary>
+    public int Streams { get; init; } = 32;
+
+    /// <summary>Octets of each message, for <see cref="LoadProtocol.WebSocket"/>; at least 16.</summary>
+    public int MessageOctets { get; init; } = 64;
 
     /// <summary>A new connection, and for https a full handshake, for each request.</summary>
     public bool NewConnections { get; init; }
@@ -49,6 +70,9 @@ internal sealed record LoadOptions
 
     /// <summary>Stop after this many requests instead of after <see cref="Duration"/>, which is then a time limit; 0 for no such number.</summary>
     public long Requests { get; init; }
+
+    /// <summary>The run ends early when more requests than these failed.</summary>
+    public long MostErrors { get; init; } = long.MaxValue;
 
     /// <summary>Root of the process tree whose CPU and memory are accounted; <see langword="null"/> for none.</summary>
     public int? Pid { get; init; }
@@ -75,6 +99,15 @@ internal sealed record LoadOptions
                 ? url!
                 : throw new UsageException("--url must be an absolute http or https URL."),
             CaFile = arguments.Text("--ca"),
+            Protocol = arguments.Text("--protocol") switch
+            {
+                null or "http1" => LoadProtocol.Http1,
+                "http2" => LoadProtocol.Http2,
+                "websocket" => LoadProtocol.WebSocket,
+                var other => throw new UsageException($"--protocol is http1, http2 or websocket, not '{other}'."),
+            },
+            Streams = (int)arguments.Integer("--streams", 32, smallest: 1),
+            MessageOctets = (int)arguments.Integer("--message", 64, smallest: WebSocketConnection.SmallestMessageOctets),
             Connections = (int)arguments.Integer("--connections", 100, smallest: 1),
             NewConnections = arguments.Flag("--new-connections"),
             UploadOctets = arguments.Integer("--upload", 0),
@@ -83,11 +116,18 @@ internal sealed record LoadOptions
             WarmUp = TimeSpan.FromSeconds(arguments.Number("--warmup", requests > 0 ? 0 : 2)),
             Duration = TimeSpan.FromSeconds(arguments.Number("--seconds", requests > 0 ? 600 : 8)),
             Requests = requests,
+            MostErrors = arguments.Integer("--most-errors", long.MaxValue),
             Pid = arguments.Integer("--pid", 0) is > 0 and var pid ? (int)pid : null,
         };
         return options switch
         {
             { Route: Route.Forward, Url.Scheme: "https" } => throw new UsageException("--route forward is for http URLs; https goes by --route connect."),
+            { Protocol: not LoadProtocol.Http1 } when options is not { Rate: 0, UploadOctets: 0, NewConnections: false } =>
+                throw new UsageException("--rate, --upload and --new-connections are for --protocol http1."),
+            { Protocol: not LoadProtocol.Http1, Route: Route.Forward } =>
+                throw new UsageException("--protocol http2 and websocket go by --route connect or straight."),
+            { MessageOctets: > WebSocketConnection.LargestMessageOctets } =>
+                throw new UsageException($"--message is at most {WebSocketConnection.LargestMessageOctets}."),
             { Requests: > 0, Rate: > 0 } => throw new UsageException("--requests and --rate exclude each other."),
             { CaFile: not null } when !File.Exists(options.CaFile) => throw new UsageException($"--ca: there is no file {options.CaFile}."),
             _ => options,

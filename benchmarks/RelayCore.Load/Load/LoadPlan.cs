@@ -14,6 +14,7 @@ internal sealed class LoadPlan
         Options = options;
         var authority = $"{options.Url.IdnHost}:{options.Url.Port}";
         var target = options.Route == Route.Forward ? $"http://{authority}{options.Url.PathAndQuery}" : options.Url.PathAndQuery;
+        Authority = authority;
         var head = options.UploadOctets == 0
             ? $"GET {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: relaycore-load\r\nAccept: */*\r\n\r\n"
             : $"POST {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: relaycore-load\r\nAccept: */*\r\n"
@@ -42,6 +43,9 @@ internal sealed class LoadPlan
 
     public LoadOptions Options { get; }
 
+    /// <summary>Host and port of the URL, as in Host and :authority.</summary>
+    public string Authority { get; }
+
     /// <summary>CONNECT head, or empty when there is no tunnel to ask for.</summary>
     public ReadOnlyMemory<byte> ConnectRequest { get; }
 
@@ -60,6 +64,7 @@ internal sealed class LoadPlan
         var tls = new SslClientAuthenticationOptions
         {
             TargetHost = options.Url.IdnHost,
+            ApplicationProtocols = options.Protocol == LoadProtocol.Http2 ? [SslApplicationProtocol.Http2] : null,
             AllowTlsResume = false, // each connection is to cost the proxy a full handshake
         };
         if (options.CaFile is null)

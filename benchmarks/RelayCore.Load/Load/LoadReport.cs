@@ -7,13 +7,20 @@ internal sealed record LoadReport
 {
     public required string Route { get; init; }
 
+    /// <summary>Name of a <see cref="LoadProtocol"/>.</summary>
+    public string Protocol { get; init; } = nameof(LoadProtocol.Http1);
+
     public required string Url { get; init; }
 
     public required int Connections { get; init; }
 
+    /// <summary>Requests in flight on each connection; absent where there is one.</summary>
+    public int? Streams { get; init; }
+
     /// <summary>Length of the measured window.</summary>
     public required double Seconds { get; init; }
 
+    /// <summary>Good responses, or WebSocket messages come back.</summary>
     public required long Requests { get; init; }
 
     public required double ReqPerSecond { get; init; }

@@ -24,12 +24,12 @@ internal static class LoadRun
     public static async Task<LoadReport> RunAsync(LoadOptions options, CancellationToken cancellationToken)
     {
         var plan = new LoadPlan(options);
-        var control = new LoadControl(options.Requests);
+        var control = new LoadControl(options.Requests, options.MostErrors);
         var pacer = options.Rate > 0 ? new Pacer(options.Rate) : null;
         var connections = new LoadConnection[options.Connections];
         for (var i = 0; i < connections.Length; i++)
         {
-            connections[i] = new(plan, control, pacer);
+            connections[i] = LoadConnection.Create(plan, control, pacer);
         }
 
         Totals before, after;
@@ -49,11 +49,11 @@ internal static class LoadRun
         {
             if (!control.IsMeasuring)
             {
-                await Task.WhenAny(running, Task.Delay(options.WarmUp, cancellationToken));
+                await Task.WhenAny(running, control.GivenUp, Task.Delay(options.WarmUp, cancellationToken));
                 (before, control.IsMeasuring) = (Totals.Of(connections, options.Pid), true);
             }
 
-            await Task.WhenAny(running, Task.Delay(options.Duration, cancellationToken));
+            await Task.WhenAny(running, control.GivenUp, Task.Delay(options.Duration, cancellationToken));
             after = Totals.Of(connections, options.Pid);
         }
         finally
@@ -90,8 +90,10 @@ internal static class LoadRun
         return new()
         {
             Route = options.Route.ToString(),
+            Protocol = options.Protocol.ToString(),
             Url = options.Url.ToString(),
             Connections = options.Connections,
+            Streams = options.Protocol == LoadProtocol.Http2 ? options.Streams : null,
             Seconds = seconds,
             Requests = requests,
             ReqPerSecond = requests / seconds,

@@ -59,7 +59,15 @@ internal sealed class PinnedChannels : IDisposable
 
         lock (_gate)
         {
-            return _channels!.Exists(x => x.Pool.Origin == origin);
+            foreach (var channel in _channels!)
+            {
+                if (channel.Pool.Origin == origin)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 

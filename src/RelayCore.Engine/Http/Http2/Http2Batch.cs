@@ -1,8 +1,9 @@
 namespace RelayCore.Engine.Http.Http2;
 
 /// <summary>
-/// What one read loop causes while it works through the frames of one receive: connections that have frames to send. They are flushed at the
-/// end, so that everything ready goes out in one send. Confined to a thread; no await may lie within.
+/// What one read loop causes while it works through the frames of one receive: exchanges whose head came, and connections that have frames to
+/// send. At the end the exchanges go on, who then mostly find their body there, too, and the connections are flushed, so that everything
+/// ready goes out in one send. Confined to a thread; no await may lie within.
 /// </summary>
 internal sealed class Http2Batch
 {
@@ -10,6 +11,7 @@ internal sealed class Http2Batch
     private static Http2Batch? s_current;
 
     private readonly List<Http2Endpoint> _endpoints = [];
+    private readonly List<Http2Stream> _waking = [];
     private int _depth;
 
     /// <summary>Begins, or goes deeper.</summary>
@@ -18,6 +20,19 @@ internal sealed class Http2Batch
         var batch = s_current ??= new();
         batch._depth++;
         return batch;
+    }
+
+    /// <summary>Leaves to the batch of this thread to wake whoever waits for a stream's head.</summary>
+    /// <returns>Whether there is one.</returns>
+    public static bool TryDefer(Http2Stream stream)
+    {
+        if (s_current is not { _depth: > 0 } batch)
+        {
+            return false;
+        }
+
+        batch._waking.Add(stream);
+        return true;
     }
 
     /// <summary>Leaves the flush to the batch of this thread.</summary>
@@ -37,13 +52,22 @@ internal sealed class Http2Batch
         return true;
     }
 
-    /// <summary>Ends; the outermost end flushes.</summary>
+    /// <summary>Ends; the outermost end wakes and flushes.</summary>
     public void End()
     {
-        if (--_depth > 0)
+        if (_depth > 1)
         {
+            _depth--;
             return;
         }
+
+        for (var i = 0; i < _waking.Count; i++)
+        {
+            _waking[i].WakeHeadReader(); // still within the batch: what they write is flushed below
+        }
+
+        _waking.Clear();
+        _depth = 0;
 
         // A flush may wake senders that write to further connections: they flush at once, being outside a batch.
         while (_endpoints.Count > 0)

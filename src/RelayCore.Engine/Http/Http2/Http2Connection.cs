@@ -114,6 +114,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             return;
         }
 
+        TrimWhenIdle();
         var bound = Engine.Limits.PoolIdleTimeout;
         bool isOld;
         lock (_lock)

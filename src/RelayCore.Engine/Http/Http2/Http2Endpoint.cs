@@ -24,7 +24,8 @@ internal abstract partial class Http2Endpoint : IDeadlined
     private const int SmallInput = 16 * 1024;
     private const int LargeInput = 64 * 1024;
     private const int LingerOctets = 1024 * 1024;
-    private const int MaxFree = 64;
+    private const int MaxFree = 256;
+    private const int MaxFreeIdle = 4;
 
     private readonly Dictionary<int, Http2Stream> _streams = [];
     private readonly Stack<Http2Stream> _free = [];
@@ -470,6 +471,18 @@ internal abstract partial class Http2Endpoint : IDeadlined
         if (stream is { IsClosed: true, IsReleased: true, IsTunnel: false } && _free.Count < MaxFree)
         {
             _free.Push(stream);
+        }
+    }
+
+    /// <summary>Lets go of most stream objects while no stream is open; for a regular look.</summary>
+    protected void TrimWhenIdle()
+    {
+        lock (_gate)
+        {
+            while (_streams.Count == 0 && _free.Count > MaxFreeIdle)
+            {
+                _free.Pop();
+            }
         }
     }
 

@@ -14,13 +14,14 @@ namespace RelayCore.Engine.Http.Http2;
 /// </summary>
 internal sealed class Http2Session : Http2Endpoint, IStoppable
 {
-    private const int MaxFreeRunners = 64;
+    private const int MaxFreeRuns = 256;
+    private const int MaxFreeRunsIdle = 1;
 
     private readonly ClientConnection _client;
     private readonly ExchangeScope _scope;
     private readonly Lock _runnersLock = new();
     private readonly List<Run> _running = [];
-    private readonly Stack<ExchangeRunner> _freeRunners = [];
+    private readonly Stack<Run> _free = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Run[] _sweeping = [];
     private long _idleSince;
@@ -29,6 +30,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private string _priorities = "";
     private bool _hasRequest;
     private bool _isOver;
+    private bool _keepsRuns = true;
 
     /// <param name="engine">What all share.</param>
     /// <param name="transport">The client.</param>
@@ -60,7 +62,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             ]);
             if (upgrade is not null)
             {
-                Start(upgrade, new Http2ClientStream(OpenUpgraded()), null);
+                Start(new(this, upgrade), new Http2ClientStream(OpenUpgraded()), null);
             }
 
             await RunConnectionAsync().ConfigureAwait(false);
@@ -70,9 +72,16 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         {
             Engine.Sweeper.Remove(this);
             _scope.Dispose();
-            foreach (var runner in _freeRunners)
+            Run[] free;
+            lock (_runnersLock)
             {
-                runner.Dispose();
+                (free, _keepsRuns) = ([.. _free], false);
+                _free.Clear();
+            }
+
+            foreach (var run in free)
+            {
+                run.Runner.Dispose();
             }
         }
     }
@@ -96,6 +105,12 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         for (var i = 0; i < count; i++)
         {
             _sweeping[i].Runner.Sweep(now);
+        }
+
+        if (isSecond && count == 0)
+        {
+            TrimRuns();
+            TrimWhenIdle();
         }
 
         if (isSecond && isIdle && StreamCount == 0)
@@ -122,14 +137,14 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
     protected override void OnRequest(Http2Stream stream, ReadOnlySpan<byte> block, bool ends)
     {
-        var runner = RentRunner();
-        var request = runner.Exchange.Request;
+        var run = RentRun();
+        var request = run.Runner.Exchange.Request;
         var error = Heads.ReadRequest(block, request.Fields, out var line);
         request.Load(line);
         var client = new Http2ClientStream(stream);
         if (IsLost(error))
         {
-            ReturnRunner(runner);
+            ReturnRun(run);
             client.Release();
             return;
         }
@@ -163,18 +178,18 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
         if (fault is null && line.Form == RequestTargetForm.Authority)
         {
-            OpenTunnel(runner, client);
+            OpenTunnel(run, client);
         }
         else
         {
-            Start(runner, client, fault);
+            Start(run, client, fault);
         }
     }
 
     /// <summary>CONNECT: a session of its own serves what is inside, as it would on a connection of its own.</summary>
-    private void OpenTunnel(ExchangeRunner runner, Http2ClientStream client)
+    private void OpenTunnel(Run run, Http2ClientStream client)
     {
-        var request = runner.Exchange.Request;
+        var request = run.Runner.Exchange.Request;
         var head = new System.Text.StringBuilder();
         var authority = System.Text.Encoding.Latin1.GetString(request.PathOctets);
         head.Append("CONNECT ").Append(authority).Append(" HTTP/1.1\r\nHost: ").Append(authority).Append("\r\n");
@@ -187,7 +202,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         }
 
         var received = System.Text.Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
-        ReturnRunner(runner);
+        ReturnRun(run);
         var facts = new ClientConnection
         {
             Id = Engine.NextClientId(),
@@ -258,18 +273,17 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         PseudoFields = pseudoOrder,
     };
 
-    private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
+    private void Start(Run run, Http2ClientStream client, FlowFault? fault)
     {
-        var run = new Run(this, runner, client);
         lock (_runnersLock)
         {
             _running.Add(run);
         }
 
-        run.Begin(_scope, fault);
+        run.Begin(client, _scope, fault);
     }
 
-    private void Ended(Run run)
+    private void Ended(Run run, Http2ClientStream client)
     {
         bool isLast;
         lock (_runnersLock)
@@ -284,8 +298,8 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             isLast &= _isOver;
         }
 
-        ReturnRunner(run.Runner);
-        run.Client.Release();
+        ReturnRun(run);
+        client.Release();
         if (isLast)
         {
             _drained.TrySetResult();
@@ -306,53 +320,84 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         await _drained.Task.ConfigureAwait(false);
     }
 
-    private ExchangeRunner RentRunner()
+    private Run RentRun()
     {
         lock (_runnersLock)
         {
-            return _freeRunners.Count > 0 ? _freeRunners.Pop() : new(Engine, _client);
+            if (_free.Count > 0)
+            {
+                return _free.Pop();
+            }
         }
+
+        return new(this, new(Engine, _client));
     }
 
-    private void ReturnRunner(ExchangeRunner runner)
+    private void ReturnRun(Run run)
     {
         lock (_runnersLock)
         {
-            if (_freeRunners.Count < MaxFreeRunners)
+            if (_keepsRuns && _free.Count < MaxFreeRuns)
             {
-                _freeRunners.Push(runner);
+                _free.Push(run);
                 return;
             }
         }
 
-        runner.Dispose();
+        run.Runner.Dispose();
     }
 
-    /// <summary>One exchange that runs.</summary>
-    private sealed class Run(Http2Session session, ExchangeRunner runner, Http2ClientStream client)
+    /// <summary>Lets go of most runners while nothing runs: a connection may be idle for long.</summary>
+    private void TrimRuns()
     {
+        while (true)
+        {
+            Run run;
+            lock (_runnersLock)
+            {
+                if (_running.Count > 0 || _free.Count <= MaxFreeRunsIdle)
+                {
+                    return;
+                }
+
+                run = _free.Pop();
+            }
+
+            run.Runner.Dispose();
+        }
+    }
+
+    /// <summary>One exchange that runs; reused.</summary>
+    private sealed class Run
+    {
+        private readonly Http2Session _session;
+        private readonly Action _onEnd;
+        private Http2ClientStream _client = null!;
         private System.Runtime.CompilerServices.ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _awaiter;
 
-        public ExchangeRunner Runner => runner;
+        public Run(Http2Session session, ExchangeRunner runner) => (_session, Runner, _onEnd) = (session, runner, End);
 
-        public Http2ClientStream Client => client;
+        public ExchangeRunner Runner { get; }
 
-        public void Begin(ExchangeScope scope, FlowFault? fault)
+        public void Begin(Http2ClientStream client, ExchangeScope scope, FlowFault? fault)
         {
-            var running = runner.RunAsync(client, scope, session.Engine.Time.GetTimestamp(), fault);
-            _awaiter = running.ConfigureAwait(false).GetAwaiter();
-            if (_awaiter.IsCompleted)
+            _client = client;
+            var running = Runner.RunAsync(client, scope, _session.Engine.Time.GetTimestamp(), fault);
+            var awaiter = running.ConfigureAwait(false).GetAwaiter();
+            _awaiter = awaiter;
+            if (awaiter.IsCompleted)
             {
                 End();
             }
             else
             {
-                _awaiter.UnsafeOnCompleted(End);
+                awaiter.UnsafeOnCompleted(_onEnd); // from here on it may be over, and this object in use for another
             }
         }
 
         private void End()
         {
+            var client = _client;
             try
             {
                 _awaiter.GetResult();
@@ -361,10 +406,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             {
                 // A defect of ours ends one exchange, not the connection.
                 client.Reset(Http2ErrorCode.InternalError);
-                session.Engine.OnFailure?.Invoke(e);
+                _session.Engine.OnFailure?.Invoke(e);
             }
 
-            session.Ended(this);
+            (_client, _awaiter) = (null!, default);
+            _session.Ended(this, client);
         }
     }
 }

@@ -20,6 +20,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     private ManualResetValueTaskSourceCore<bool> _sending;
     private StreamBuffer _input;
     private Reader _reader;
+    private int _isHeadReaderWaking;
     private bool _isInputEnded;
     private StreamFault? _failure;
     private Queue<ResponseHead>? _heads;
@@ -182,9 +183,23 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
 
             _isInputEnded |= isLast;
             isWaiting = TakeReader(Reader.Head);
+            if (isWaiting)
+            {
+                Volatile.Write(ref _isHeadReaderWaking, 1);
+            }
         }
 
-        if (isWaiting)
+        // The body often lies behind the head in the same receive: who goes on when it is there need not wait again.
+        if (isWaiting && !Http2Batch.TryDefer(this))
+        {
+            WakeHeadReader();
+        }
+    }
+
+    /// <summary>Wakes whoever waited for the head, unless somebody did in the meantime.</summary>
+    public void WakeHeadReader()
+    {
+        if (Interlocked.Exchange(ref _isHeadReaderWaking, 0) != 0)
         {
             _reading.SetResult(true);
         }
@@ -217,6 +232,11 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     /// <param name="isOurs">Whether we give it up ourselves, which is no news to the observer.</param>
     public void Fail(int id, StreamFault fault, bool isOurs = false)
     {
+        if (Volatile.Read(ref _isHeadReaderWaking) != 0 && Id == id)
+        {
+            WakeHeadReader(); // the head came first
+        }
+
         bool isReader;
         Action<StreamResetException>? onReset;
         lock (_gate)

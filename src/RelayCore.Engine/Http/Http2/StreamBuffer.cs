@@ -13,6 +13,7 @@ internal struct StreamBuffer
 
     private Segment? _first;
     private Segment? _last;
+    private Segment? _spare;
 
     /// <summary>Octets held.</summary>
     public int Length { get; private set; }
@@ -71,7 +72,9 @@ internal struct StreamBuffer
     private void Add(int octets)
     {
         var array = BufferPool.Rent(_first is null && octets <= FirstSegment ? FirstSegment : Math.Max(octets <= NextSegment ? octets : NextSegment, _first is null ? FirstSegment : NextSegment));
-        var segment = new Segment(array);
+        var segment = _spare ?? new();
+        _spare = null;
+        segment.Array = array;
         if (_last is null)
         {
             _first = _last = segment;
@@ -85,17 +88,18 @@ internal struct StreamBuffer
     private void RemoveFirst()
     {
         BufferPool.Return(_first!.Array);
-        _first = _first.Next;
+        var next = _first.Next;
+        (_first.Array, _first.Start, _first.End, _first.Next) = ([], 0, 0, null);
+        (_spare, _first) = (_first, next);
         if (_first is null)
         {
             _last = null;
         }
     }
 
-    private sealed class Segment(byte[] array)
+    private sealed class Segment
     {
-        public byte[] Array => array;
-
+        public byte[] Array = [];
         public int Start;
         public int End;
         public Segment? Next;
