@@ -63,6 +63,7 @@ internal sealed partial class Http1Session
 
     public void Sweep(long now, bool isSecond)
     {
+        SweepRunner(now, isSecond);
         var total = Volatile.Read(ref _totalDeadline);
         if (total != 0 && now >= total)
         {

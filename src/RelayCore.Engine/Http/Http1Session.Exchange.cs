@@ -59,6 +59,11 @@ internal sealed partial class Http1Session
                 return await ServeConnectAsync().ConfigureAwait(false);
             }
 
+            if (GoesOverHttp2)
+            {
+                return await ForwardOverHttp2Async().ConfigureAwait(false);
+            }
+
             if (UpgradeSettings() is { } settings)
             {
                 return await UpgradeToHttp2Async(settings).ConfigureAwait(false);

@@ -121,6 +121,7 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
                 pinned.Pool.Discard(pinned, reset: false);
             }
 
+            _streamScope?.Dispose();
             if (_channel is { } channel)
             {
                 // Only a defect gets here with one; it must not cost the origin a permit.
@@ -153,6 +154,11 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
     public void Abort()
     {
         Expire(Wait.Stopping);
+        if (Volatile.Read(ref _isRunning))
+        {
+            _runner!.Abort();
+        }
+
         _client.Reset();
         ResetServer();
     }

@@ -14,6 +14,11 @@ internal sealed partial class ExchangeRunner
     /// <summary>Finds where the request goes and records it.</summary>
     private FlowFault? ReadRequest()
     {
+        if (_isRequestRead)
+        {
+            return null; // its session did
+        }
+
         var request = Exchange.Request;
         var fault = Route();
         _recorder.Request(request.Origin, request.Fields.Received, _repairs);
@@ -55,7 +60,7 @@ internal sealed partial class ExchangeRunner
         var isAbsolute = request.TargetForm == RequestTargetForm.Absolute;
         var isSecure = Http2Heads.IsSecure(request);
         var host = request.Fields.IndexOf(KnownField.Host);
-        var authority = request.AuthorityOctets is { IsEmpty: false } named ? named : host >= 0 ? request.Fields.Value(host) : default;
+        var authority = Http2Heads.TargetAuthority(request) is { IsEmpty: false } named ? named : host >= 0 ? request.Fields.Value(host) : default;
         if (authority.IsEmpty)
         {
             return new("RC-HTTP-305", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the request names no host");

@@ -34,12 +34,14 @@ internal sealed partial class ExchangeRunner : IDisposable
     private readonly ResponseHead _own;
     private readonly Action<StreamResetException> _onClientReset;
     private readonly Action<StreamResetException> _onServerReset;
+    private readonly bool _isRecorderOwn;
     private ClientStream _client = null!;
     private ServerStream? _server;
     private ExchangeScope _scope = null!;
     private OriginPool? _pool;
     private InterceptorSet _interceptors = InterceptorSet.Empty;
     private long _started;
+    private bool _isRequestRead;
     private bool _responseStarted;
     private bool _isEnded;
     private At _at;
@@ -47,9 +49,15 @@ internal sealed partial class ExchangeRunner : IDisposable
     /// <param name="engine">What all sessions share.</param>
     /// <param name="client">Facts of the client connection all its exchanges come from.</param>
     public ExchangeRunner(EngineContext engine, ClientConnection client)
+        : this(engine, client, new(), engine.Store.Rent()) => _isRecorderOwn = true;
+
+    /// <param name="engine">What all sessions share.</param>
+    /// <param name="client">Facts of the client connection all its exchanges come from.</param>
+    /// <param name="exchange">The session's exchange, for <see cref="ContinueAsync"/>.</param>
+    /// <param name="recorder">The session's recorder.</param>
+    public ExchangeRunner(EngineContext engine, ClientConnection client, Exchange exchange, FlowRecorder recorder)
     {
-        (_engine, _facts) = (engine, client);
-        _recorder = engine.Store.Rent();
+        (_engine, _facts, Exchange, _recorder) = (engine, client, exchange, recorder);
         _stages = new(_recorder, engine.Time);
         _own = Exchange.Response;
         (_onClientReset, _onServerReset) = (ClientIsReset, ServerIsReset);
@@ -66,10 +74,16 @@ internal sealed partial class ExchangeRunner : IDisposable
     }
 
     /// <summary>Request and response. The session reads the request head into <see cref="Exchange.Request"/> before <see cref="RunAsync"/>.</summary>
-    public Exchange Exchange { get; } = new();
+    public Exchange Exchange { get; }
 
     /// <summary>Gives the recorder back; not while an exchange runs.</summary>
-    public void Dispose() => _engine.Store.Return(_recorder);
+    public void Dispose()
+    {
+        if (_isRecorderOwn)
+        {
+            _engine.Store.Return(_recorder);
+        }
+    }
 
     /// <summary>
     /// Runs an exchange until its last octet was delivered and both streams are done with. Failures of peers are recorded, answered or turned
@@ -79,10 +93,31 @@ internal sealed partial class ExchangeRunner : IDisposable
     /// <param name="scope">What its connection's exchanges have in common.</param>
     /// <param name="started">Monotonic timestamp of the first octet of the request.</param>
     /// <param name="fault">Why the head cannot be used: it is recorded and the stream refused or, when malformed, reset (RFC 9113 §8.1.1).</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask RunAsync(ClientStream client, ExchangeScope scope, long started, FlowFault? fault = null)
+    public ValueTask RunAsync(ClientStream client, ExchangeScope scope, long started, FlowFault? fault = null)
     {
         Begin(client, scope, started);
+        BeginFlow();
+        return ServeAsync(fault);
+    }
+
+    /// <summary>As <see cref="RunAsync"/>, for an exchange whose flow was begun and whose request was read, recorded and routed by its session.</summary>
+    /// <param name="client">The client's side.</param>
+    /// <param name="scope">What its connection's exchanges have in common.</param>
+    /// <param name="started">Monotonic timestamp of the first octet of the request.</param>
+    /// <param name="pool">Where it goes.</param>
+    /// <param name="interceptors">Who is interested.</param>
+    public ValueTask ContinueAsync(ClientStream client, ExchangeScope scope, long started, OriginPool pool, InterceptorSet interceptors)
+    {
+        Begin(client, scope, started);
+        (_pool, _interceptors, _isRequestRead) = (pool, interceptors, true);
+        _requestLength = LengthOf(Exchange.Request.Fields);
+        Now();
+        return ServeAsync(null);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ServeAsync(FlowFault? fault)
+    {
         try
         {
             _isMalformed = fault is { Kind: FaultKind.Protocol };
@@ -150,30 +185,34 @@ internal sealed partial class ExchangeRunner : IDisposable
     private void Begin(ClientStream client, ExchangeScope scope, long started)
     {
         (_client, _scope, _started, _now) = (client, scope, started, started);
-        (_server, _pool, _responseStarted, _isEnded, _at) = (null, null, false, false, At.Client);
+        (_server, _pool, _isRequestRead, _responseStarted, _isEnded, _at) = (null, null, false, false, false, At.Client);
         BeginRequest();
         BeginResponse();
         _isTunnel = false;
         Volatile.Write(ref _expired, 0);
-        var id = FlowId.Create(_engine.Time.GetUtcNow());
-        Exchange.Begin(id, _facts);
         Exchange.HasResponse = false;
         Exchange.Show(_own);
         _stages.Begin(started);
-        _recorder.Begin(FlowKind.Http, id, scope.Parent, _facts, started);
-        _recorder.Streams(client.StreamId, 0);
-        if (scope.IsIntercepted)
-        {
-            _recorder.Mark(FlowMarks.Intercepted);
-        }
-
-        _facts.Exchanges++;
         if (_engine.Limits.TotalTimeout != Timeout.InfiniteTimeSpan)
         {
             Volatile.Write(ref _totalDeadline, Deadline(_engine.Limits.TotalTimeout, started));
         }
 
         client.OnReset = _onClientReset;
+    }
+
+    private void BeginFlow()
+    {
+        var id = FlowId.Create(_engine.Time.GetUtcNow());
+        Exchange.Begin(id, _facts);
+        _recorder.Begin(FlowKind.Http, id, _scope.Parent, _facts, _started);
+        _recorder.Streams(_client.StreamId, 0);
+        if (_scope.IsIntercepted)
+        {
+            _recorder.Mark(FlowMarks.Intercepted);
+        }
+
+        _facts.Exchanges++;
     }
 
     /// <summary>Lets go of everything that belongs to others.</summary>

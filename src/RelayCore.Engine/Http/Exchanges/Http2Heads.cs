@@ -24,11 +24,24 @@ internal static class Http2Heads
             : Encoding.ASCII.GetBytes(head.Origin.Authority);
     }
 
-    /// <summary>Whether the head came by HTTP/2 with :scheme https.</summary>
-    public static bool IsSecure(RequestHead head)
+    /// <summary>The authority that the target of a request to a proxy names, in either version; empty when it names none.</summary>
+    public static ReadOnlySpan<byte> TargetAuthority(RequestHead head)
+    {
+        var target = Target(head);
+        return head.MajorVersion == 2 ? head.AuthorityOctets
+            : head.TargetForm == RequestTargetForm.Absolute && RequestTarget.TryRead(target, head.MethodOctets, out var parts)
+                ? target.Slice(parts.AuthorityStart, parts.AuthorityLength) : default;
+    }
+
+    /// <summary>Whether the target names https.</summary>
+    public static bool IsSecure(RequestHead head) =>
+        head.TargetForm == RequestTargetForm.Absolute && RequestTarget.TryRead(Target(head), "GET"u8, out var parts) && parts.IsSecure;
+
+    private static ReadOnlySpan<byte> Target(RequestHead head)
     {
         var line = head.Fields.Received;
-        return head.MajorVersion == 2 && line[(line.IndexOf((byte)' ') + 1)..].StartsWith("https:"u8);
+        line = line[(line.IndexOf((byte)' ') + 1)..];
+        return line[..Math.Max(0, line.IndexOf((byte)' '))];
     }
 
     /// <summary>What the Connection field of a head says; HTTP/2 has none.</summary>
