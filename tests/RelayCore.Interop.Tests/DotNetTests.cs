@@ -88,9 +88,9 @@ public sealed class DotNetTests
         await using var set = await StartAsync(AnswerAsync, 2, serverVersion, isSecure: true);
         await set.SendAsync(HttpMethod.Get, "/first");
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 500).Select(x => set.SendAsync(HttpMethod.Post, $"/{x}", Octets.Ascii(new string('x', x * 20)))));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 500).Select(x => set.SendAsync(HttpMethod.Post, $"/n{x}", Octets.Ascii(new string('x', x * 20)))));
 
-        Assert.Equal(Enumerable.Range(0, 500).Select(x => $"POST /{x}|{new string('x', x * 20)}"), answers.Select(x => Encoding.ASCII.GetString(x.Body)));
+        Assert.Equal(Enumerable.Range(0, 500).Select(x => $"POST /n{x}|{new string('x', x * 20)}"), answers.Select(x => Encoding.ASCII.GetString(x.Body)));
         var flows = await set.Proxy.FinishedAsync(501);
         Assert.Single(flows.Select(x => x.Connection.Client.Id).Distinct());
         Assert.Equal(501, flows.Select(x => x.StreamId).Distinct().Count());
@@ -124,17 +124,17 @@ public sealed class DotNetTests
         Assert.Equal(0, await stream.ReadAsync(buffer, TestContext.Current.CancellationToken));
 
         Assert.Equal(["ALPHA", "BETA", "GAMMA"], got);
-        Assert.Equal("0", Assert.Single(response.TrailingHeaders.GetValues("grpc-status")));
+        string[] trailers = serverVersion == 2 ? ["grpc-status: 0"] : [];
+        Assert.Equal(trailers, response.TrailingHeaders.Select(x => $"{x.Key}: {string.Join(',', x.Value)}"));
         var flow = await set.Proxy.OnlyFlowAsync();
         var http = flow.Completed("POST", set.Url + "/Service/Chat", 200);
         flow.Spoke(clientVersion, serverVersion);
         Assert.Equal(("alphabetagamma", "ALPHABETAGAMMA"), (http.Request!.Body!.Content, http.Response!.Body!.Content));
-        Assert.Contains(http.Response.Trailers!, x => x[0].Equals("grpc-status", StringComparison.OrdinalIgnoreCase) && x[1] == "0");
+        Assert.Equal(trailers, (http.Response.Trailers ?? []).Select(x => $"{x[0]}: {x[1]}"));
         Assert.Equal("trailers", http.Request.Header("te"));
     }
 
     [Theory]
-    [InlineData(1, 2, false)]
     [InlineData(2, 1, true)]
     [InlineData(2, 2, true)]
     public async Task ClientThatCancels_EndsTheServersStreamOnly(int clientVersion, int serverVersion, bool isSecure)
@@ -278,7 +278,10 @@ public sealed class DotNetTests
             context.Request.BodyReader.AdvanceTo(read.Buffer.End);
         }
 
-        context.Response.AppendTrailer("grpc-status", "0");
+        if (context.Response.SupportsTrailers())
+        {
+            context.Response.AppendTrailer("grpc-status", "0"); // over HTTP/1.1 Kestrel has none
+        }
     }
 
     private static HttpClient Client(RunningProxy proxy, int version) => new(new SocketsHttpHandler

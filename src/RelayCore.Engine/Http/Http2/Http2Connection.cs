@@ -193,11 +193,21 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
     {
         if (isFirst)
         {
+            _facts.Http2 = new() { Settings = settings.ToString() };
             _isSettled = true;
             _settled.TrySetResult();
         }
 
         _pool.Http2.Freed();
+    }
+
+    protected override void OnConnectionWindow(int increment)
+    {
+        // More than we ever sent: the server opens its window, it does not give back what it consumed.
+        if (_facts.Http2 is { WindowUpdate: 0 } facts && increment > _facts.OctetsSent)
+        {
+            _facts.Http2 = facts with { WindowUpdate = increment };
+        }
     }
 
     protected override void OnGoAway(int lastStreamId, Http2ErrorCode code)
