@@ -149,10 +149,10 @@ internal abstract partial class Http2Endpoint
         {
             Refuse(stream, error);
         }
-        else if (done is not null)
+        else
         {
             Wake(done);
-            Kick();
+            Kick(); // a stream that still waits may have got a piece into the buffer
         }
     }
 }
