@@ -29,7 +29,7 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
 
     public override bool EndsBehind(int octets) => stream.EndsBehind(octets);
 
-    public override void StopBody() => stream.Endpoint.Reset(stream, _id, Http2ErrorCode.NoError);
+    public override void StopBody() => Reset(Http2ErrorCode.NoError);
 
     public override ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync() => stream.ReadBodyAsync();
 

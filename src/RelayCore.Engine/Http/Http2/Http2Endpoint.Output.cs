@@ -28,6 +28,9 @@ internal abstract partial class Http2Endpoint
     private bool _isFlushing;
     private bool _isBroken;
     private SendWindow _window;
+    private long _stalledSince;
+    private int _dataSent;
+    private int _dataSentUncut;
     private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _sent;
 
     /// <summary>Octets waiting to be sent, roughly.</summary>
@@ -130,18 +133,22 @@ internal abstract partial class Http2Endpoint
         var written = 0;
         while (true)
         {
+            // An end alone needs neither window nor room (RFC 9113 §6.9.1).
             var rest = octets.Length - written;
-            var length = Math.Min(Math.Min(rest, Http2Settings.MinMaxFrameSize), Math.Min(stream.Window.Available, _window.Available));
-            var room = DataBound - _outputLength;
-            if (rest > 0 && (length <= 0 || room < Math.Min(length, SmallestPiece)))
+            var (length, ends) = (0, isLast && rest == 0);
+            if (rest > 0)
             {
-                return written;
+                length = Math.Min(Math.Min(rest, Http2Settings.MinMaxFrameSize), Math.Min(stream.Window.Available, _window.Available));
+                var room = DataBound - _outputLength;
+                if (length <= 0 || room < Math.Min(length, SmallestPiece))
+                {
+                    return written;
+                }
+
+                length = Math.Min(length, room);
+                ends = isLast && length == rest;
             }
-
-            length = Math.Min(length, room);
-
-            var ends = isLast && length == rest;
-            if (rest == 0 && !ends)
+            else if (!ends)
             {
                 return written;
             }
@@ -154,7 +161,7 @@ internal abstract partial class Http2Endpoint
             var isCutByWindow = length < rest && length == Math.Min(stream.Window.Available, _window.Available);
             stream.Window.Consume(length);
             _window.Consume(length);
-            _guard.DataSent(isCutByWindow);
+            (_dataSent, _dataSentUncut) = (_dataSent + 1, _dataSentUncut + (isCutByWindow ? 0 : 1));
             written += length;
             stream.State.TrySend(Http2FrameType.Data, ends);
             if (ends)
@@ -337,7 +344,11 @@ internal abstract partial class Http2Endpoint
             Wake(done);
             if (length == 0)
             {
-                Sent();
+                if (_goAwaySent)
+                {
+                    EndIfDrained();
+                }
+
                 return;
             }
 
@@ -347,6 +358,7 @@ internal abstract partial class Http2Endpoint
                 var sending = Transport.SendAsync(_inFlight.AsMemory(0, length));
                 if (!sending.IsCompleted)
                 {
+                    Volatile.Write(ref _stalledSince, Engine.Time.GetTimestamp());
                     _sent = sending.ConfigureAwait(false).GetAwaiter();
                     _sent.UnsafeOnCompleted(_onSent);
                     return;
@@ -364,6 +376,7 @@ internal abstract partial class Http2Endpoint
 
     private void ContinueSending()
     {
+        Volatile.Write(ref _stalledSince, 0);
         try
         {
             _sent.GetResult();
@@ -375,11 +388,6 @@ internal abstract partial class Http2Endpoint
         }
 
         Send();
-    }
-
-    /// <summary>Everything written was sent.</summary>
-    protected virtual void Sent()
-    {
     }
 
     private void ThrowIfUnsendable(Http2Stream stream)

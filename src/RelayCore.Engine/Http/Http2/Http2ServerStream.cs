@@ -57,6 +57,14 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
         return default;
     }
 
+    public override void Prioritize(ReadOnlySpan<byte> value)
+    {
+        if (_id != 0)
+        {
+            connection.Prioritize(_id, value);
+        }
+    }
+
     public override ValueTask<ResponseHead> ReadHeadAsync() => Stream.ReadHeadAsync();
 
     public override ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync() => Stream.ReadBodyAsync();

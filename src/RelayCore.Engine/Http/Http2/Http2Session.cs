@@ -98,7 +98,13 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _sweeping[i].Runner.Sweep(now);
         }
 
-        if (isSecond && isIdle && StreamCount == 0)
+        if (!isSecond)
+        {
+            return;
+        }
+
+        EndIfUnresponsive(now);
+        if (isIdle && StreamCount == 0)
         {
             Drain();
         }
@@ -150,6 +156,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         else
         {
             stream.ExpectedOctets = line.ContentLength;
+            if (request.Fields.IndexOf("priority"u8) is >= 0 and var priority)
+            {
+                stream.Urgency = StreamPriority.Parse(request.Fields.Value(priority)).Urgency;
+            }
+
             if (ends && !IsEmptyAllowed(stream))
             {
                 fault = new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the body is not as long as its Content-Length says (RFC 9113 §8.1.1)");
@@ -257,6 +268,35 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         Priority = _priorities.Length > 0 ? _priorities : "0",
         PseudoFields = pseudoOrder,
     };
+
+    // A client says how much it wants a response, and may say so anew while it comes: both go on to the server (RFC 9218 §7.1).
+    protected override void OnPriorityUpdate(int id, ReadOnlySpan<byte> value)
+    {
+        Run? run;
+        lock (_runnersLock)
+        {
+            run = _running.Find(x => x.Client.StreamId == id);
+        }
+
+        run?.Runner.Prioritize(id, value);
+    }
+
+    /// <summary>Records a connection that was ended for what the client did.</summary>
+    protected override void OnFatal(Http2Error error)
+    {
+        var recorder = Engine.Store.Rent();
+        var fault = new FlowFault("RC-H2-001", FaultStage.Connection,
+            error.Code == Http2ErrorCode.EnhanceYourCalm ? FaultKind.Limit : FaultKind.Protocol, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
+        var now = Engine.Time.GetTimestamp();
+        recorder.Begin(Core.Flows.FlowKind.Connection, Core.Flows.FlowId.Create(Engine.Time.GetUtcNow()), _scope.Parent, _client, now);
+        if (_scope.IsIntercepted)
+        {
+            recorder.Mark(Core.Flows.FlowMarks.Intercepted);
+        }
+
+        recorder.End(Http1Session.ReasonOf(fault), fault, null, now);
+        Engine.Store.Return(recorder);
+    }
 
     private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
     {
