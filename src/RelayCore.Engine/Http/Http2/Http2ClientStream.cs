@@ -56,11 +56,8 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
         return default;
     }
 
-    public override void Reset(Http2ErrorCode code)
-    {
-        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"), isOurs: true);
-        stream.Endpoint.Reset(stream, _id, code);
-    }
+    public override void Reset(Http2ErrorCode code) =>
+        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"), isOurs: true, reset: code);
 
     public override DuplexTransport AsTransport()
     {

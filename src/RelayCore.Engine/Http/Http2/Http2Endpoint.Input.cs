@@ -561,16 +561,14 @@ internal abstract partial class Http2Endpoint
     private void Refuse(Http2Stream stream, Http2Error error)
     {
         CountProvoked();
-        stream.Fail(stream.Id, new(error.Code, Peer, $"HTTP/2 stream error: {error.Fault}"));
-        Reset(stream, stream.Id, error.Code);
+        stream.Fail(stream.Id, new(error.Code, Peer, $"HTTP/2 stream error: {error.Fault}"), reset: error.Code);
     }
 
     /// <summary>A malformed message (RFC 9113 §8.1.1).</summary>
     protected void Malformed(Http2Stream stream, string detail)
     {
         CountProvoked();
-        stream.Fail(stream.Id, new(Http2ErrorCode.ProtocolError, Peer, detail, IsMalformed: true));
-        Reset(stream, stream.Id, Http2ErrorCode.ProtocolError);
+        stream.Fail(stream.Id, new(Http2ErrorCode.ProtocolError, Peer, detail, IsMalformed: true), reset: Http2ErrorCode.ProtocolError);
     }
 
     private void CountProvoked()

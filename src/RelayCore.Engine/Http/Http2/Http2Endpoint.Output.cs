@@ -57,11 +57,17 @@ internal abstract partial class Http2Endpoint
     }
 
     /// <summary>Sends a response head or an interim one.</summary>
+    /// <exception cref="IOException">The stream is over, or interim responses pile up because the peer does not read them.</exception>
     internal void SendHead(Http2Stream stream, ResponseHead head, bool isLast)
     {
         lock (_gate)
         {
             ThrowIfUnsendable(stream);
+            if (head.Status < 200 && _outputLength > HardBound)
+            {
+                throw new IOException("interim responses pile up");
+            }
+
             var start = BeginBlock(Http2HeadWriter.Bound(head.Fields));
             var length = _heads.WriteHttp2Response(_output.AsSpan(start), head, head.MajorVersion == 2 ? default : HopByHop.Read(head.Fields));
             EndBlock(stream, start, length, isLast);
@@ -397,7 +403,7 @@ internal abstract partial class Http2Endpoint
             throw failure.ToException();
         }
 
-        if (_isBroken || stream.IsOutputEnded)
+        if (_isBroken || stream.IsOutputEnded || stream.IsClosed)
         {
             throw new IOException("the stream is closed");
         }

@@ -156,6 +156,7 @@ internal abstract partial class Http2Endpoint : IDeadlined
             try
             {
                 ReadFrames();
+                OnFramesRead();
             }
             finally
             {
@@ -356,6 +357,11 @@ internal abstract partial class Http2Endpoint : IDeadlined
         OnEnded();
     }
 
+    /// <summary>All frames that came at once are handled.</summary>
+    protected virtual void OnFramesRead()
+    {
+    }
+
     /// <summary>A rule was broken that ends the connection; for records.</summary>
     protected virtual void OnFatal(Http2Error error)
     {
@@ -440,8 +446,8 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
         foreach (var (stream, id) in streams)
         {
+            Close(stream, id); // first, so that nobody resets what is over
             stream.Fail(id, fault);
-            Close(stream, id);
         }
     }
 

@@ -83,8 +83,7 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
     {
         if (_stream is { } stream && _id != 0)
         {
-            stream.Fail(_id, new(code, Protocols.PeerRole.Server, "the exchange was given up"), isOurs: true);
-            connection.Reset(stream, _id, code);
+            stream.Fail(_id, new(code, Protocols.PeerRole.Server, "the exchange was given up"), isOurs: true, reset: code);
         }
     }
 

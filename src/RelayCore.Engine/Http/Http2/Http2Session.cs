@@ -20,6 +20,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private readonly ExchangeScope _scope;
     private readonly Lock _runnersLock = new();
     private readonly List<Run> _running = [];
+    private readonly List<(Run Run, FlowFault? Fault)> _starting = [];
     private readonly Stack<ExchangeRunner> _freeRunners = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Run[] _sweeping = [];
@@ -178,8 +179,19 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         }
         else
         {
-            Start(runner, client, fault);
+            Start(runner, client, fault, isBodyAwaited: !ends);
         }
+    }
+
+    // A small body mostly comes right behind its head: it goes on together with it then, and can be sent again when the server refuses it.
+    protected override void OnFramesRead()
+    {
+        foreach (var (run, fault) in _starting)
+        {
+            run.Begin(_scope, fault);
+        }
+
+        _starting.Clear();
     }
 
     /// <summary>CONNECT: a session of its own serves what is inside, as it would on a connection of its own.</summary>
@@ -298,7 +310,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         Engine.Store.Return(recorder);
     }
 
-    private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
+    private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault, bool isBodyAwaited = false)
     {
         var run = new Run(this, runner, client);
         lock (_runnersLock)
@@ -306,7 +318,14 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _running.Add(run);
         }
 
-        run.Begin(_scope, fault);
+        if (isBodyAwaited)
+        {
+            _starting.Add((run, fault));
+        }
+        else
+        {
+            run.Begin(_scope, fault);
+        }
     }
 
     private void Ended(Run run)

@@ -226,20 +226,37 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     /// <param name="id">The stream that is meant: the object may carry another by now, then nothing happens.</param>
     /// <param name="fault">Why.</param>
     /// <param name="isOurs">Whether we give it up ourselves, which is no news to the observer.</param>
-    public void Fail(int id, StreamFault fault, bool isOurs = false)
+    /// <param name="reset">What the peer is told, before anybody else is: whoever wakes up may end the stream in a way of its own.</param>
+    public void Fail(int id, StreamFault fault, bool isOurs = false, Http2ErrorCode? reset = null)
     {
-        bool isReader;
-        Action<StreamResetException>? onReset;
+        bool isFirst;
+        var isReader = false;
+        Action<StreamResetException>? onReset = null;
         lock (_gate)
         {
-            if (Id != id || _failure is not null)
+            isFirst = Id == id && _failure is null;
+            if (isFirst)
             {
-                return;
+                Volatile.Write(ref _failure, fault);
+                isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
+                onReset = isOurs ? null : OnReset;
             }
+        }
 
-            Volatile.Write(ref _failure, fault);
-            isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
-            onReset = isOurs ? null : OnReset;
+        if (reset is { } code)
+        {
+            _endpoint.Reset(this, id, code);
+        }
+
+        if (!isFirst)
+        {
+            return;
+        }
+
+        // Whoever observes the stream learns what the peer said before whoever waits on it goes on; a rule it broke has a better name than that.
+        if (!fault.IsMalformed)
+        {
+            onReset?.Invoke(fault.ToReset());
         }
 
         if (isReader)
@@ -248,7 +265,10 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         }
 
         FailOutput();
-        onReset?.Invoke(fault.ToReset());
+        if (fault.IsMalformed)
+        {
+            onReset?.Invoke(fault.ToReset());
+        }
     }
 
     private bool TakeReader(Reader wanted)
