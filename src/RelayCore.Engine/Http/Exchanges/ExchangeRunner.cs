@@ -182,6 +182,17 @@ internal sealed partial class ExchangeRunner : IDisposable
         }
     }
 
+    /// <summary>The client changed the priority of its response; ignored when the exchange is not at a server, or is another by now.</summary>
+    /// <param name="streamId">The client's stream.</param>
+    /// <param name="value">As in a Priority field (RFC 9218 §7.1).</param>
+    public void Prioritize(int streamId, ReadOnlySpan<byte> value)
+    {
+        if (_client is { } client && client.StreamId == streamId)
+        {
+            Volatile.Read(ref _server)?.Prioritize(value);
+        }
+    }
+
     private void Begin(ClientStream client, ExchangeScope scope, long started)
     {
         (_client, _scope, _started, _now) = (client, scope, started, started);
@@ -298,7 +309,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         }
 
         _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
-        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: Protocols.PeerRole.Server } && IsSafeToRepeat()))
+        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: Protocols.PeerRole.Server, IsConnectionLost: false } && IsSafeToRepeat()))
             && TryTakeBackBody();
     }
 

@@ -12,6 +12,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
     // Until the server said how many; what it refuses of these may be sent again (§8.7).
     private const uint UnsettledStreams = 100;
     private const int MaxHeadsWaiting = 32;
+    private const int MaxPriorityOctets = 256;
 
     private readonly Lock _lock = new();
     private readonly OriginPool _pool;
@@ -67,12 +68,28 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         }
     }
 
+    /// <summary>Streams that may be opened beside those there are.</summary>
+    public int Room
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isGoingAway || IsClosing ? 0
+                    : Math.Max(0, (int)Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : UnsettledStreams, (uint)Limits.MaxConcurrentStreams) - _reserved);
+            }
+        }
+    }
+
+    /// <summary>Whether a stream may be opened.</summary>
+    public bool HasRoom => Room > 0;
+
     /// <summary>Takes the right to open one stream.</summary>
     public bool TryReserve()
     {
         lock (_lock)
         {
-            if (_isGoingAway || IsClosing || _reserved >= Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : UnsettledStreams, (uint)Limits.MaxConcurrentStreams))
+            if (Room == 0)
             {
                 return false;
             }
@@ -107,6 +124,16 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         return opened;
     }
 
+    /// <summary>Tells the server how much a response is wanted now (RFC 9218 §7.1), unless its stream is over.</summary>
+    public void Prioritize(int streamId, ReadOnlySpan<byte> value)
+    {
+        if (Find(streamId) is not null && value.Length <= MaxPriorityOctets)
+        {
+            Control(Http2Frame.HeaderOctets + 4 + value.Length, new PriorityUpdate(streamId, value),
+                static (span, x) => Http2FrameWriter.WritePriorityUpdate(span, x.StreamId, x.Value));
+        }
+    }
+
     public override void Sweep(long now, bool isSecond)
     {
         if (!isSecond)
@@ -122,6 +149,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             _isGoingAway |= isOld;
         }
 
+        EndIfUnresponsive(now);
         if (isOld)
         {
             Drain();
@@ -198,7 +226,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             _settled.TrySetResult();
         }
 
-        _pool.Http2.Freed();
+        _pool.Http2.Freed(Room); // perhaps more than before
     }
 
     protected override void OnConnectionWindow(int increment)
@@ -217,11 +245,11 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             _isGoingAway = true;
         }
 
-        // RFC 9113 §6.8: what is above was not and will not be processed.
-        FailAbove(lastStreamId, new(code == Http2ErrorCode.NoError ? Http2ErrorCode.RefusedStream : code, PeerRole.Server,
-            $"the server ended the connection with {NameOf(code)}", IsUnprocessed: true));
+        // RFC 9113 §6.8: what is above was not and will not be processed. From here on none is opened that nobody would fail.
         _pool.Http2.Leaving(this);
         GoAway(Http2ErrorCode.NoError);
+        FailAbove(lastStreamId, new(code == Http2ErrorCode.NoError ? Http2ErrorCode.RefusedStream : code, PeerRole.Server,
+            $"the server ended the connection with {NameOf(code)}", IsUnprocessed: true));
         EndIfDrained();
     }
 
@@ -233,5 +261,11 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         }
 
         _pool.Http2.Leaving(this);
+    }
+
+    private readonly ref struct PriorityUpdate(int streamId, ReadOnlySpan<byte> value)
+    {
+        public readonly int StreamId = streamId;
+        public readonly ReadOnlySpan<byte> Value = value;
     }
 }

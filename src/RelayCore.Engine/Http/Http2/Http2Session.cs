@@ -20,6 +20,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private readonly ExchangeScope _scope;
     private readonly Lock _runnersLock = new();
     private readonly List<Run> _running = [];
+    private readonly List<(Run Run, FlowFault? Fault)> _starting = [];
     private readonly Stack<ExchangeRunner> _freeRunners = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Run[] _sweeping = [];
@@ -98,7 +99,13 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _sweeping[i].Runner.Sweep(now);
         }
 
-        if (isSecond && isIdle && StreamCount == 0)
+        if (!isSecond)
+        {
+            return;
+        }
+
+        EndIfUnresponsive(now);
+        if (isIdle && StreamCount == 0)
         {
             Drain();
         }
@@ -150,6 +157,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         else
         {
             stream.ExpectedOctets = line.ContentLength;
+            if (request.Fields.IndexOf("priority"u8) is >= 0 and var priority)
+            {
+                stream.Urgency = StreamPriority.Parse(request.Fields.Value(priority)).Urgency;
+            }
+
             if (ends && !IsEmptyAllowed(stream))
             {
                 fault = new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the body is not as long as its Content-Length says (RFC 9113 §8.1.1)");
@@ -167,8 +179,19 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         }
         else
         {
-            Start(runner, client, fault);
+            Start(runner, client, fault, isBodyAwaited: !ends);
         }
+    }
+
+    // A small body mostly comes right behind its head: it goes on together with it then, and can be sent again when the server refuses it.
+    protected override void OnFramesRead()
+    {
+        foreach (var (run, fault) in _starting)
+        {
+            run.Begin(_scope, fault);
+        }
+
+        _starting.Clear();
     }
 
     /// <summary>CONNECT: a session of its own serves what is inside, as it would on a connection of its own.</summary>
@@ -258,7 +281,36 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         PseudoFields = pseudoOrder,
     };
 
-    private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault)
+    // A client says how much it wants a response, and may say so anew while it comes: both go on to the server (RFC 9218 §7.1).
+    protected override void OnPriorityUpdate(int id, ReadOnlySpan<byte> value)
+    {
+        Run? run;
+        lock (_runnersLock)
+        {
+            run = _running.Find(x => x.Client.StreamId == id);
+        }
+
+        run?.Runner.Prioritize(id, value);
+    }
+
+    /// <summary>Records a connection that was ended for what the client did.</summary>
+    protected override void OnFatal(Http2Error error)
+    {
+        var recorder = Engine.Store.Rent();
+        var fault = new FlowFault("RC-H2-001", FaultStage.Connection,
+            error.Code == Http2ErrorCode.EnhanceYourCalm ? FaultKind.Limit : FaultKind.Protocol, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
+        var now = Engine.Time.GetTimestamp();
+        recorder.Begin(Core.Flows.FlowKind.Connection, Core.Flows.FlowId.Create(Engine.Time.GetUtcNow()), _scope.Parent, _client, now);
+        if (_scope.IsIntercepted)
+        {
+            recorder.Mark(Core.Flows.FlowMarks.Intercepted);
+        }
+
+        recorder.End(Http1Session.ReasonOf(fault), fault, null, now);
+        Engine.Store.Return(recorder);
+    }
+
+    private void Start(ExchangeRunner runner, Http2ClientStream client, FlowFault? fault, bool isBodyAwaited = false)
     {
         var run = new Run(this, runner, client);
         lock (_runnersLock)
@@ -266,7 +318,14 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _running.Add(run);
         }
 
-        run.Begin(_scope, fault);
+        if (isBodyAwaited)
+        {
+            _starting.Add((run, fault));
+        }
+        else
+        {
+            run.Begin(_scope, fault);
+        }
     }
 
     private void Ended(Run run)
