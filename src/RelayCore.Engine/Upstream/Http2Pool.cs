@@ -25,6 +25,9 @@ internal sealed class Http2Pool(ServerPool owner)
     /// <summary>Connections to one origin; beyond them streams wait.</summary>
     public const int MaxConnections = 16;
 
+    /// <summary>Streams a server is trusted to allow before any of its connections said how many; what it refuses of these is sent again (RFC 9113 §8.7).</summary>
+    public const uint UnknownStreams = 100;
+
     private const int MaxWaiting = 10_000;
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(10);
 
@@ -37,6 +40,12 @@ internal sealed class Http2Pool(ServerPool owner)
 
     /// <summary>Whether the origin is spoken to in HTTP/2 without asking (RFC 9113 §3.3): by option, or because a client did.</summary>
     public bool IsPriorKnowledge { get; set; }
+
+    /// <summary>
+    /// Streams a new connection is trusted with until its own SETTINGS come: as many as the last one allowed. Without this memory a server that
+    /// allows few would refuse a crowd of requests again on every further connection.
+    /// </summary>
+    public uint UsualStreams { get; set; } = UnknownStreams;
 
     /// <summary>What the origin spoke last; forgotten after ten minutes, since servers change.</summary>
     public ServerVersion Version

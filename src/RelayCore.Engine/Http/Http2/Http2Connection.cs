@@ -9,8 +9,6 @@ namespace RelayCore.Engine.Http.Http2;
 /// <summary>A connection to a server that speaks HTTP/2: streams of many clients share it within what the server allows (RFC 9113 §5.1.2).</summary>
 internal sealed class Http2Connection : Http2Endpoint, IStoppable
 {
-    // Until the server said how many; what it refuses of these may be sent again (§8.7).
-    private const uint UnsettledStreams = 100;
     private const int MaxHeadsWaiting = 32;
     private const int MaxPriorityOctets = 256;
 
@@ -76,7 +74,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             lock (_lock)
             {
                 return _isGoingAway || IsClosing ? 0
-                    : Math.Max(0, (int)Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : UnsettledStreams, (uint)Limits.MaxConcurrentStreams) - _reserved);
+                    : Math.Max(0, (int)Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : _pool.Http2.UsualStreams, (uint)Limits.MaxConcurrentStreams) - _reserved);
             }
         }
     }
@@ -222,6 +220,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         if (isFirst)
         {
             _facts.Http2 = new() { Settings = settings.ToString() };
+            _pool.Http2.UsualStreams = Math.Clamp(Theirs.MaxConcurrentStreams, 1, Http2Pool.UnknownStreams);
             _isSettled = true;
             _settled.TrySetResult();
         }
