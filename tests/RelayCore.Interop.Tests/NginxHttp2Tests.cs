@@ -29,31 +29,36 @@ public sealed class NginxHttp2Tests
         Assert.Single(flows.Select(x => x.Connection.Server!.Id).Distinct());
     }
 
-    [Theory]
-    [InlineData("--http2")]
-    [InlineData("--http1.1")]
-    public async Task Upload_FiftyMegabytes_IsStoredAsSentAndRefusedWhenTooLarge(string version)
+    [Fact]
+    public async Task Upload_FiftyMegabytes_IsStoredAsSentAndRefusedWhenTooLarge()
     {
         await using var set = await StartAsync();
         var content = Octets.Random(50_000_000, 7);
         var file = set.Directory.Write("up.bin", content);
 
-        var stored = await set.CurlAsync(version, "-T", file, "-w", "%{http_code}", set.Url + "/stored.bin");
-        var refused = await set.CurlAsync(version, "-T", file, "-o", "/dev/null", "-w", "%{http_code}", set.Url + "/small-only/x");
+        var stored = await set.CurlAsync("-T", file, "-w", "%{http_code}", set.Url + "/stored.bin");
+
+        // Answered before it is through: the whole response, then RST_STREAM with NO_ERROR (RFC 9113 section 8.1). This curl takes that for a failure, nghttp does not.
+        var refused = await Tool.RunAsync(
+            Tool.Require("nghttp", "nghttp2"),
+            ["-y", "-v", "-H", ":method: PUT", "-H", $":authority: shop.test:{set.Server.Port}", "-d", file, $"https://{set.Proxy.Address}/small-only/x"]);
 
         Assert.Equal("201", stored.Succeeded().Text);
-        Assert.Equal("413", refused.Text);
+        Assert.Contains(":status: 413", refused.Text, StringComparison.Ordinal);
+        Assert.Contains("413 Request Entity Too Large", refused.Text, StringComparison.Ordinal);
         Assert.Equal(Octets.Hash(content), Octets.Hash(await File.ReadAllBytesAsync(set.Directory.File("www/stored.bin"), TestContext.Current.CancellationToken)));
-        Assert.Equal([201, 413], (await set.Proxy.FinishedAsync(2)).Select(x => x.Http().Response!.Status));
+        var flows = await set.Proxy.FinishedAsync(2);
+        Assert.Equal([201, 413], flows.Select(x => x.Http().Response!.Status));
+        Assert.Contains("early_response", flows[1].Marks);
     }
 
     [Fact]
     public async Task ServerConnection_EndedByGoAwayBehindFiveRequests_IsReplacedUnseen()
     {
-        await using var set = await StartAsync();
+        await using var set = await StartAsync(requests: 5);
 
         var result = await Tool.RunAsync(
-            Tool.Require("h2load", "nghttp2"), ["-n", "500", "-c", "2", "-m", "10", $"--connect-to={set.Proxy.Address}", set.Url + "/five/text.txt"]);
+            Tool.Require("h2load", "nghttp2"), ["-n", "500", "-c", "2", "-m", "10", $"--connect-to={set.Proxy.Address}", set.Url + "/text.txt"]);
 
         Assert.True(
             result.Succeeded().Text.Contains("500 done, 500 succeeded, 0 failed, 0 errored, 0 timeout\nstatus codes: 500 2xx", StringComparison.Ordinal),
@@ -78,7 +83,7 @@ public sealed class NginxHttp2Tests
         Assert.All(await set.Proxy.FinishedAsync(4), x => Assert.Equal("completed", x.CloseReason!.Reason));
     }
 
-    private static async Task<Setting> StartAsync()
+    private static async Task<Setting> StartAsync(int requests = 1000)
     {
         var directory = new TemporaryDirectory();
         var pki = new TestPki();
@@ -112,8 +117,8 @@ public sealed class NginxHttp2Tests
                         ssl_certificate_key {{key}};
                         root {{directory.Path}}/www;
                         dav_methods PUT;
+                        keepalive_requests {{requests}};
                         location /small-only/ { client_max_body_size 1k; }
-                        location /five/ { alias {{directory.Path}}/www/; keepalive_requests 5; }
                     }
                 }
                 """);

@@ -27,6 +27,9 @@ internal sealed partial class ExchangeRunner : IDisposable
 {
     private const int MaxAttempts = 4;
 
+    // A server that says GOAWAY behind a few requests refuses a crowd of them each time, and has done nothing for those.
+    private const int MaxUnprocessedAttempts = 20;
+
     private readonly EngineContext _engine;
     private readonly ClientConnection _facts;
     private readonly FlowRecorder _recorder;
@@ -303,12 +306,12 @@ internal sealed partial class ExchangeRunner : IDisposable
     /// <summary>Whether a failure before any answer may be followed by another attempt (RFC 9110 §9.2.2, RFC 9113 §8.7).</summary>
     private bool MayRetry(Exception exception, ServerStream server, int attempt)
     {
-        if (attempt == MaxAttempts || Volatile.Read(ref _expired) != 0 || exception is MessageFaultException)
+        _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
+        if (attempt >= (_wasUnprocessed ? MaxUnprocessedAttempts : MaxAttempts) || Volatile.Read(ref _expired) != 0 || exception is MessageFaultException)
         {
             return false;
         }
 
-        _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
         return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: Protocols.PeerRole.Server, IsConnectionLost: false } && IsSafeToRepeat()))
             && TryTakeBackBody();
     }
