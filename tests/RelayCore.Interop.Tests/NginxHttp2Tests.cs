@@ -53,9 +53,9 @@ public sealed class NginxHttp2Tests
     }
 
     [Fact]
-    public async Task ServerConnection_EndedByGoAwayBehindFiveRequests_IsReplacedUnseen()
+    public async Task ServerConnection_EndedByGoAwayBehindFiftyRequests_IsReplacedUnseen()
     {
-        await using var set = await StartAsync(requests: 5);
+        await using var set = await StartAsync(requests: 50);
 
         var result = await Tool.RunAsync(
             Tool.Require("h2load", "nghttp2"), ["-n", "500", "-c", "2", "-m", "10", $"--connect-to={set.Proxy.Address}", set.Url + "/text.txt"]);
@@ -64,7 +64,7 @@ public sealed class NginxHttp2Tests
             result.Succeeded().Text.Contains("500 done, 500 succeeded, 0 failed, 0 errored, 0 timeout\nstatus codes: 500 2xx", StringComparison.Ordinal),
             result.Text + string.Join("\n", set.Proxy.List().Select(x => x.Http().Error?.Detail).OfType<string>().Distinct()));
         var flows = await set.Proxy.FinishedAsync(500);
-        Assert.InRange(flows.Select(x => x.Connection.Server!.Id).Distinct().Count(), 50, 500);
+        Assert.InRange(flows.Select(x => x.Connection.Server!.Id).Distinct().Count(), 10, 500);
     }
 
     [Fact]
