@@ -5,7 +5,7 @@ set -u
 cd -- "$(dirname -- "$0")" || exit 1
 
 # program:package, for everything a test starts. Without one of them its tests say so and are skipped.
-needs='curl:curl wget:wget openssl:openssl python3:python3 nginx:nginx-light chromium:chromium certutil:libnss3-tools socat:socat node:nodejs sshd:openssh-server ssh:openssh-client tinyproxy:tinyproxy-bin
+needs='curl:curl wget:wget openssl:openssl python3:python3 nginx:nginx-light chromium:chromium certutil:libnss3-tools socat:socat node:nodejs sshd:openssh-server ssh:openssh-client tinyproxy:tinyproxy-bin nghttp:nghttp2
 mitmdump:mitmproxy pgrep:procps afl-fuzz:afl++ flock:util-linux unshare:util-linux script:bsdutils ip:iproute2'
 missing=
 for need in $needs; do
@@ -14,6 +14,8 @@ done
 python3 -c 'import requests' 2>/dev/null || missing="$missing python3-requests"
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
 [ -d /usr/share/nodejs/ws ] || missing="$missing node-ws"
+# HTTP/2 for Python may be there for the system's Python only.
+python3 -c 'import h2, httpx' 2>/dev/null || /usr/bin/python3 -c 'import h2, httpx' 2>/dev/null || missing="$missing python3-h2 python3-httpx"
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     printf 'test.sh: installing%s\n' "$missing" >&2

@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Playwright;
 using RelayCore.Core.Flows;
+using RelayCore.Engine;
 using RelayCore.Interop.Tests.Harness;
 
 namespace RelayCore.Interop.Tests;
@@ -48,6 +51,52 @@ public sealed partial class ChromiumTests
         Assert.Equal(origin.Requests.Count, flows.Count);
         Assert.Contains("h2", images[0].Connection.Client.Tls!.OfferedAlpn!);
         Assert.StartsWith("t13d", images[0].Connection.Client.Tls!.Ja4, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(HttpProtocols.Http1AndHttp2, Http2Use.Mirror, "h2")]
+    [InlineData(HttpProtocols.Http1, Http2Use.Mirror, "http/1.1")]
+    [InlineData(HttpProtocols.Http1, Http2Use.Always, "h2")]
+    public async Task Page_OfAnHttp2Server_IsLoadedOverHttp2(HttpProtocols protocols, Http2Use use, string expected)
+    {
+        using var pki = new TestPki();
+        using var certificate = pki.Issue(["shop.test"]);
+        await using var origin = await KestrelOrigin.StartAsync(ServeAsync, protocols, certificate);
+        await using var proxy = await RunningProxy.StartAsync(pki, x => x with { Http2 = use });
+        await using var browser = await Browser.StartAsync(proxy, trusts: true);
+        var url = $"https://shop.test:{origin.Port}";
+
+        await browser.Page.GotoAsync(url + "/", new() { WaitUntil = WaitUntilState.Load });
+
+        Assert.Equal(expected, await browser.Page.EvaluateAsync<string>("performance.getEntriesByType('navigation')[0].nextHopProtocol"));
+        Assert.Equal(Enumerable.Range(1, 50), await browser.Page.EvaluateAsync<int[]>("[...document.images].map(x => x.naturalWidth)"));
+        Assert.Equal(3_000_000, await browser.Page.EvaluateAsync<int>(
+            "fetch('/echo', { method: 'POST', body: new Uint8Array(3000000) }).then(x => x.arrayBuffer()).then(x => x.byteLength)"));
+        var post = await proxy.FinishedAsync(x => IsForShop(x) && x.Kind == FlowKind.Http && x.Http().Request?.Method == "POST");
+        post.Spoke(expected == "h2" ? 2 : 1, protocols == HttpProtocols.Http1 ? 1 : 2);
+        var flows = proxy.List().Where(x => IsForShop(x) && x.Kind == FlowKind.Http).ToList(); // it opens connections it then has no use for
+        Assert.Equal(52, flows.Count);
+        if (expected == "h2")
+        {
+            Assert.Single(flows.Select(x => x.Connection.Client.Id).Distinct());
+            Assert.Equal("m,a,s,p", post.Connection.Client.Http2!.PseudoFields);
+        }
+    }
+
+    private static async Task ServeAsync(HttpContext context)
+    {
+        if (context.Request.Path == "/echo")
+        {
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
+            await context.Response.Body.WriteAsync(body.ToArray());
+            return;
+        }
+
+        var image = context.Request.Path.Value!.Split('/')[^1];
+        context.Response.ContentType = image.Length > 0 ? "image/svg+xml" : "text/html";
+        await context.Response.WriteAsync(image.Length > 0 ? Picture(image)
+            : "<!doctype html><link rel=icon href='data:,'>" + string.Concat(Enumerable.Range(1, 50).Select(x => $"<img src=/image/{x}>")));
     }
 
     [Fact]

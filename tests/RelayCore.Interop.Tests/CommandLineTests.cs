@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using RelayCore.Interop.Tests.Harness;
 
 namespace RelayCore.Interop.Tests;
@@ -85,8 +87,30 @@ public sealed class CommandLineTests
         Assert.NotEqual(0, (await transfer).ExitCode); // a body cut short must not look whole
     }
 
-    private static Task<ToolResult> CurlAsync(RelayProcess proxy, IReadOnlyDictionary<string, string?>? environment, string url) => Tool.RunAsync(
-        Tool.Require("curl", "curl"), ["-sS", "--noproxy", "", "--max-time", "20", "-x", "http://" + proxy.Address, "--cacert", proxy.CaFile, url], environment);
+    [Fact]
+    public async Task Http2Options_OfTheProgram_DecideTheVersions()
+    {
+        using var pki = new TestPki();
+        using var certificate = pki.Issue(["127.0.0.1"]);
+        using var directory = new TemporaryDirectory();
+        using var other = new TemporaryDirectory();
+        var ca = directory.Write("origin-ca.pem", pki.Root.ExportCertificatePem());
+        await using var old = await KestrelOrigin.StartAsync(x => x.Response.WriteAsync(x.Request.Protocol), HttpProtocols.Http1, certificate);
+        await using var both = await KestrelOrigin.StartAsync(x => x.Response.WriteAsync(x.Request.Protocol), HttpProtocols.Http1AndHttp2, certificate);
+        await using var plain = await KestrelOrigin.StartAsync(x => x.Response.WriteAsync(x.Request.Protocol), HttpProtocols.Http2);
+        await using var always = await RelayProcess.StartAsync(directory, ["--upstream-ca", ca, "--http2", "always", "--h2c", $"127.0.0.1:{plain.Port}"]);
+        await using var never = await RelayProcess.StartAsync(other, ["--upstream-ca", ca, "--http2", "never"]);
+
+        var translated = await CurlAsync(always, null, "-w", "|%{http_version}", $"https://127.0.0.1:{old.Port}/");
+        var known = await CurlAsync(always, null, "-w", "|%{http_version}", $"http://127.0.0.1:{plain.Port}/");
+        var kept = await CurlAsync(never, null, "-w", "|%{http_version}", $"https://127.0.0.1:{both.Port}/");
+
+        Assert.Equal(("HTTP/1.1|2", "HTTP/2|1.1", "HTTP/1.1|1.1"), (translated.Succeeded().Text, known.Succeeded().Text, kept.Succeeded().Text));
+        Assert.Equal(2, (await always.FlowsAsync()).Count);
+    }
+
+    private static Task<ToolResult> CurlAsync(RelayProcess proxy, IReadOnlyDictionary<string, string?>? environment, params IReadOnlyList<string> arguments) => Tool.RunAsync(
+        Tool.Require("curl", "curl"), ["-sS", "--noproxy", "", "--max-time", "20", "-x", "http://" + proxy.Address, "--cacert", proxy.CaFile, .. arguments], environment);
 
     /// <summary><c>relay-core-cli run</c>.</summary>
     private sealed class RelayProcess(Process process, JsonElement ready, Task<string> errors) : IAsyncDisposable

@@ -4,9 +4,19 @@ using RelayCore.Protocols;
 
 namespace RelayCore.Engine.Http;
 
-/// <summary>Why a client did not finish the TLS handshake, from what the TLS library says.</summary>
+/// <summary>Why a peer did not do what was expected of it, from what it left behind.</summary>
 internal static class Diagnosis
 {
+    /// <summary>What a server that closed its connection had sent in place of an answer.</summary>
+    /// <param name="received">Everything it sent, less than a head.</param>
+    /// <remarks>A server of HTTP/2 alone begins with a SETTINGS frame (RFC 9113 §3.4) and closes when it meets HTTP/1.</remarks>
+    public static string OfMissingAnswer(ReadOnlySpan<byte> received) =>
+        received.IsEmpty ? "the server closed the connection without an answer"
+        : received.Length >= 9 && received[3..9].SequenceEqual((ReadOnlySpan<byte>)[4, 0, 0, 0, 0, 0])
+            ? "the server answered in HTTP/2, which it was not asked for; the option --h2c names servers that speak nothing else"
+        : "the server closed the connection within the response head";
+
+    /// <summary>Why a client did not finish the TLS handshake, from what the TLS library says.</summary>
     public static FlowFault OfClientHandshake(Exception exception, string name, TlsFacts hello)
     {
         var text = string.Join(": ", Messages(exception));

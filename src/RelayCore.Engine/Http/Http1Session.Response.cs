@@ -31,7 +31,7 @@ internal sealed partial class Http1Session
             {
                 if (Received(channel, await ReceiveAsync(channel, ResponseBufferOctets).ConfigureAwait(false)) == 0)
                 {
-                    throw new IOException("the server closed the connection within the response head");
+                    throw new IOException(Diagnosis.OfMissingAnswer(channel.Input.Span));
                 }
             }
 

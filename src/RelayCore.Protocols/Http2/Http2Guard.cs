@@ -98,10 +98,15 @@ public sealed class Http2Guard
     /// <param name="isCutByWindow">
     /// Whether only the window kept it from being longer. It earns no updates then: the peer would pay for an octet with an octet (CVE-2019-9511).
     /// </param>
-    public void DataSent(bool isCutByWindow)
+    public void DataSent(bool isCutByWindow) => DataSent(1, isCutByWindow ? 0 : 1);
+
+    /// <summary>As many DATA frames were sent to the peer since it was last said.</summary>
+    /// <param name="frames">All of them.</param>
+    /// <param name="uncut">Those that not only the window kept from being longer.</param>
+    public void DataSent(int frames, int uncut)
     {
-        _smallWindowUpdates.Credit(isCutByWindow ? 0 : UpdatesPerData, _limits.SmallWindowUpdates);
-        _pings.Credit(1, _limits.Pings);
+        _smallWindowUpdates.Credit(uncut * UpdatesPerData, _limits.SmallWindowUpdates);
+        _pings.Credit(frames, _limits.Pings);
     }
 
     /// <summary>The peer reset a stream it had opened (besides <see cref="Receive"/> of the frame).</summary>

@@ -20,6 +20,18 @@ internal static class FlowAssertions
         return http;
     }
 
+    /// <summary>Both sides spoke these versions of HTTP, on a stream of their own where there are streams.</summary>
+    /// <param name="flow">An exchange with a response of its server.</param>
+    /// <param name="client">Major version of the client.</param>
+    /// <param name="server">Major version of the server.</param>
+    public static void Spoke(this Flow flow, int client, int server)
+    {
+        var http = flow.Http();
+        Assert.Equal((client == 2 ? "HTTP/2" : "HTTP/1.1", server == 2 ? "HTTP/2" : "HTTP/1.1"), (http.Request!.Version, http.Response!.Version));
+        Assert.Equal((client == 2, server == 2), (flow.StreamId is > 0, flow.ServerStreamId is > 0));
+        Assert.Equal((client == 2, server == 2), (flow.Connection.Client.Http2 is not null, flow.Connection.Server!.Http2 is not null));
+    }
+
     public static FlowError Failed(this Flow flow, string code)
     {
         var error = flow.Layer switch

@@ -28,6 +28,9 @@ internal sealed partial class ExchangeRunner : IDisposable
 {
     private const int MaxAttempts = 4;
 
+    // A server that says GOAWAY behind a few requests refuses a crowd of them each time, and has done nothing for those.
+    private const int MaxUnprocessedAttempts = 20;
+
     private readonly EngineContext _engine;
     private readonly ClientConnection _facts;
     private readonly FlowRecorder _recorder;
@@ -189,6 +192,17 @@ internal sealed partial class ExchangeRunner : IDisposable
         }
     }
 
+    /// <summary>The client changed the priority of its response; ignored when the exchange is not at a server, or is another by now.</summary>
+    /// <param name="streamId">The client's stream.</param>
+    /// <param name="value">As in a Priority field (RFC 9218 §7.1).</param>
+    public void Prioritize(int streamId, ReadOnlySpan<byte> value)
+    {
+        if (_client is { } client && client.StreamId == streamId)
+        {
+            Volatile.Read(ref _server)?.Prioritize(value);
+        }
+    }
+
     private void Begin(ClientStream client, ExchangeScope scope, long started)
     {
         (_client, _scope, _started, _now) = (client, scope, started, started);
@@ -301,13 +315,13 @@ internal sealed partial class ExchangeRunner : IDisposable
     /// <summary>Whether a failure before any answer may be followed by another attempt (RFC 9110 §9.2.2, RFC 9113 §8.7).</summary>
     private bool MayRetry(Exception exception, ServerStream server, int attempt)
     {
-        if (attempt == MaxAttempts || Volatile.Read(ref _expired) != 0 || exception is MessageFaultException)
+        _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
+        if (attempt >= (_wasUnprocessed ? MaxUnprocessedAttempts : MaxAttempts) || Volatile.Read(ref _expired) != 0 || exception is MessageFaultException)
         {
             return false;
         }
 
-        _wasUnprocessed = exception is StreamResetException { IsUnprocessed: true };
-        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: PeerRole.Server } && IsSafeToRepeat()))
+        return (_wasUnprocessed || (server.IsReused && exception is not StreamResetException { Blame: PeerRole.Server, IsConnectionLost: false } && IsSafeToRepeat()))
             && TryTakeBackBody();
     }
 

@@ -109,6 +109,12 @@ internal abstract class ServerStream : ExchangeStream
     /// <param name="isLast">Whether nothing follows.</param>
     public abstract ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast);
 
+    /// <summary>The client changed the priority of its response (RFC 9218 §7.1); only HTTP/2 can pass that on. From any thread.</summary>
+    /// <param name="value">As in a Priority field.</param>
+    public virtual void Prioritize(ReadOnlySpan<byte> value)
+    {
+    }
+
     /// <summary>The next head: interim ones, then the final one. The object is the stream's until the next call.</summary>
     public abstract ValueTask<ResponseHead> ReadHeadAsync();
 
@@ -120,7 +126,7 @@ internal abstract class ServerStream : ExchangeStream
 }
 
 /// <summary>A peer reset its stream, or ended the connection with streams open (RFC 9113 §5.4.2, §6.8).</summary>
-internal sealed class StreamResetException(Http2ErrorCode code, PeerRole blame, string message, bool isUnprocessed = false) : IOException(message)
+internal sealed class StreamResetException(Http2ErrorCode code, PeerRole blame, string message, bool isUnprocessed = false, bool isConnectionLost = false) : IOException(message)
 {
     /// <summary>The code it gave.</summary>
     public Http2ErrorCode Code => code;
@@ -130,6 +136,9 @@ internal sealed class StreamResetException(Http2ErrorCode code, PeerRole blame, 
 
     /// <summary>Whether the request was certainly not acted on, so that it may be sent again (RFC 9113 §8.7).</summary>
     public bool IsUnprocessed => isUnprocessed;
+
+    /// <summary>Whether the connection went away without a word about the stream, as an idle one may while it is used again (RFC 9110 §9.2.2).</summary>
+    public bool IsConnectionLost => isConnectionLost;
 }
 
 /// <summary>A message that breaks a rule, or was given up for a reason that has a name. Carries the fault to the exchange.</summary>

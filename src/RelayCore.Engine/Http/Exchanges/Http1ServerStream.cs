@@ -83,8 +83,7 @@ internal sealed partial class Http1ServerStream(EngineLimits limits, TimeProvide
             channel.Facts.OctetsReceived += received;
             if (received == 0)
             {
-                throw new IOException(channel.Input.Length == 0
-                    ? "the server closed the connection without an answer" : "the server closed the connection within the response head");
+                throw new IOException(Diagnosis.OfMissingAnswer(channel.Input.Span));
             }
         }
     }

@@ -29,7 +29,7 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
 
     public override bool EndsBehind(int octets) => stream.EndsBehind(octets);
 
-    public override void StopBody() => stream.Endpoint.Reset(stream, _id, Http2ErrorCode.NoError);
+    public override void StopBody() => Reset(Http2ErrorCode.NoError);
 
     public override ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync() => stream.ReadBodyAsync();
 
@@ -56,11 +56,8 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
         return default;
     }
 
-    public override void Reset(Http2ErrorCode code)
-    {
-        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"), isOurs: true);
-        stream.Endpoint.Reset(stream, _id, code);
-    }
+    public override void Reset(Http2ErrorCode code) =>
+        stream.Fail(_id, new(code, stream.Endpoint.Peer, "the exchange was given up"), isOurs: true, reset: code);
 
     public override DuplexTransport AsTransport()
     {

@@ -9,9 +9,8 @@ namespace RelayCore.Engine.Http.Http2;
 /// <summary>A connection to a server that speaks HTTP/2: streams of many clients share it within what the server allows (RFC 9113 §5.1.2).</summary>
 internal sealed class Http2Connection : Http2Endpoint, IStoppable
 {
-    // Until the server said how many; what it refuses of these may be sent again (§8.7).
-    private const uint UnsettledStreams = 100;
     private const int MaxHeadsWaiting = 32;
+    private const int MaxPriorityOctets = 256;
 
     private readonly Lock _lock = new();
     private readonly OriginPool _pool;
@@ -67,12 +66,28 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         }
     }
 
+    /// <summary>Streams that may be opened beside those there are.</summary>
+    public int Room
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isGoingAway || IsClosing ? 0
+                    : Math.Max(0, (int)Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : _pool.Http2.UsualStreams, (uint)Limits.MaxConcurrentStreams) - _reserved);
+            }
+        }
+    }
+
+    /// <summary>Whether a stream may be opened.</summary>
+    public bool HasRoom => Room > 0;
+
     /// <summary>Takes the right to open one stream.</summary>
     public bool TryReserve()
     {
         lock (_lock)
         {
-            if (_isGoingAway || IsClosing || _reserved >= Math.Min(_isSettled ? Theirs.MaxConcurrentStreams : UnsettledStreams, (uint)Limits.MaxConcurrentStreams))
+            if (Room == 0)
             {
                 return false;
             }
@@ -107,6 +122,16 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         return opened;
     }
 
+    /// <summary>Tells the server how much a response is wanted now (RFC 9218 §7.1), unless its stream is over.</summary>
+    public void Prioritize(int streamId, ReadOnlySpan<byte> value)
+    {
+        if (Find(streamId) is not null && value.Length <= MaxPriorityOctets)
+        {
+            Control(Http2Frame.HeaderOctets + 4 + value.Length, new PriorityUpdate(streamId, value),
+                static (span, x) => Http2FrameWriter.WritePriorityUpdate(span, x.StreamId, x.Value));
+        }
+    }
+
     public override void Sweep(long now, bool isSecond)
     {
         if (!isSecond)
@@ -123,6 +148,7 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             _isGoingAway |= isOld;
         }
 
+        EndIfUnresponsive(now);
         if (isOld)
         {
             Drain();
@@ -194,11 +220,22 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
     {
         if (isFirst)
         {
+            _facts.Http2 = new() { Settings = settings.ToString() };
+            _pool.Http2.UsualStreams = Math.Clamp(Theirs.MaxConcurrentStreams, 1, Http2Pool.UnknownStreams);
             _isSettled = true;
             _settled.TrySetResult();
         }
 
-        _pool.Http2.Freed();
+        _pool.Http2.Freed(Room); // perhaps more than before
+    }
+
+    protected override void OnConnectionWindow(int increment)
+    {
+        // More than we ever sent: the server opens its window, it does not give back what it consumed.
+        if (_facts.Http2 is { WindowUpdate: 0 } facts && increment > _facts.OctetsSent)
+        {
+            _facts.Http2 = facts with { WindowUpdate = increment };
+        }
     }
 
     protected override void OnGoAway(int lastStreamId, Http2ErrorCode code)
@@ -208,11 +245,11 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
             _isGoingAway = true;
         }
 
-        // RFC 9113 §6.8: what is above was not and will not be processed.
-        FailAbove(lastStreamId, new(code == Http2ErrorCode.NoError ? Http2ErrorCode.RefusedStream : code, PeerRole.Server,
-            $"the server ended the connection with {NameOf(code)}", IsUnprocessed: true));
+        // RFC 9113 §6.8: what is above was not and will not be processed. From here on none is opened that nobody would fail.
         _pool.Http2.Leaving(this);
         GoAway(Http2ErrorCode.NoError);
+        FailAbove(lastStreamId, new(code == Http2ErrorCode.NoError ? Http2ErrorCode.RefusedStream : code, PeerRole.Server,
+            $"the server ended the connection with {NameOf(code)}", IsUnprocessed: true));
         EndIfDrained();
     }
 
@@ -224,5 +261,11 @@ internal sealed class Http2Connection : Http2Endpoint, IStoppable
         }
 
         _pool.Http2.Leaving(this);
+    }
+
+    private readonly ref struct PriorityUpdate(int streamId, ReadOnlySpan<byte> value)
+    {
+        public readonly int StreamId = streamId;
+        public readonly ReadOnlySpan<byte> Value = value;
     }
 }

@@ -18,6 +18,11 @@ internal abstract partial class Http2Endpoint
             return;
         }
 
+        if (frame.Type is Http2FrameType.Ping or Http2FrameType.WindowUpdate)
+        {
+            CreditDataSent();
+        }
+
         if (_guard.Receive(frame, now) is { IsError: true } flood)
         {
             Fatal(flood);
@@ -75,12 +80,8 @@ internal abstract partial class Http2Endpoint
                 HandleWindowUpdate(frame, error);
                 break;
 
-            case Http2FrameType.PriorityUpdate when Peer == PeerRole.Client:
-                OnPriorityUpdate(frame.PrioritizedStreamId, frame.Payload);
-                break;
-
             case Http2FrameType.PriorityUpdate:
-                Fatal(new(Http2Fault.InvalidPriorityUpdate, Http2ErrorCode.ProtocolError));
+                HandlePriorityUpdate(frame);
                 break;
 
             case Http2FrameType.Priority:
@@ -95,6 +96,19 @@ internal abstract partial class Http2Endpoint
 
                 break;
         }
+    }
+
+    // The guard is the read loop's; what others sent meanwhile is told to it before it matters.
+    private void CreditDataSent()
+    {
+        int frames;
+        int uncut;
+        lock (_gate)
+        {
+            (frames, uncut, _dataSent, _dataSentUncut) = (_dataSent, _dataSentUncut, 0, 0);
+        }
+
+        _guard.DataSent(frames, uncut);
     }
 
     private void HandleBlock(ReadOnlySpan<byte> block, Http2Error error)
@@ -157,7 +171,7 @@ internal abstract partial class Http2Endpoint
 
     private void HandleNewBlock(ReadOnlySpan<byte> block, int id, bool ends, Http2Error error)
     {
-        switch (_ids.Receive(Http2FrameType.Headers, id, out var broken))
+        switch (Lookup(Http2FrameType.Headers, id, out var broken))
         {
             case Http2StreamLookup.ConnectionError:
                 Fatal(broken);
@@ -166,12 +180,12 @@ internal abstract partial class Http2Endpoint
             case Http2StreamLookup.StreamError:
                 Discard(block);
                 SendReset(id, broken.Code);
+                CountProvoked();
                 return;
 
             case Http2StreamLookup.Opened when error.IsStreamError:
                 Discard(block);
-                SendReset(id, error.Code);
-                CountProvoked();
+                Decline(id, ends, error.Code);
                 return;
 
             case Http2StreamLookup.Opened:
@@ -189,9 +203,7 @@ internal abstract partial class Http2Endpoint
                 {
                     // Streams reset by the client whose exchange still ends here count too: that is what a rapid reset is about.
                     Discard(block);
-                    SendReset(id, Http2ErrorCode.RefusedStream);
-                    _ids.Close(id, Http2StreamEnd.ResetByUs);
-                    CountProvoked();
+                    Decline(id, ends, Http2ErrorCode.RefusedStream);
                     return;
                 }
 
@@ -209,6 +221,27 @@ internal abstract partial class Http2Endpoint
                 Discard(block);
                 return;
         }
+    }
+
+    /// <summary>What a frame for a stream that is not in the table means; the memory of such streams is shared with whoever closes more.</summary>
+    private Http2StreamLookup Lookup(Http2FrameType type, int id, out Http2Error error)
+    {
+        lock (_gate)
+        {
+            return _ids.Receive(type, id, out error);
+        }
+    }
+
+    /// <summary>Resets a stream of the peer that was never taken.</summary>
+    private void Decline(int id, bool ends, Http2ErrorCode code)
+    {
+        lock (_gate)
+        {
+            _ids.Close(id, ends ? Http2StreamEnd.ResetByUsAfterEnd : Http2StreamEnd.ResetByUs);
+        }
+
+        SendReset(id, code);
+        CountProvoked();
     }
 
     private void HandleTrailers(Http2Stream stream, ReadOnlySpan<byte> block, bool ends)
@@ -263,7 +296,7 @@ internal abstract partial class Http2Endpoint
 
         if (stream is null)
         {
-            var lookup = _ids.Receive(Http2FrameType.Data, frame.StreamId, out broken);
+            var lookup = Lookup(Http2FrameType.Data, frame.StreamId, out broken);
             GiveBack(octets);
             if (lookup == Http2StreamLookup.ConnectionError)
             {
@@ -272,6 +305,7 @@ internal abstract partial class Http2Endpoint
             else if (lookup == Http2StreamLookup.StreamError && frame.IsFirstPiece)
             {
                 SendReset(frame.StreamId, broken.Code);
+                CountProvoked();
             }
 
             return;
@@ -323,9 +357,9 @@ internal abstract partial class Http2Endpoint
             GiveBack(octets);
         }
 
-        if (frame.Payload.Length > 0 || frame.EndsStream)
+        if ((frame.Payload.Length > 0 || frame.EndsStream) && !stream.DeliverData(frame.Payload, frame.EndsStream) && frame.Payload.Length > 0)
         {
-            stream.DeliverData(frame.Payload, frame.EndsStream);
+            Consumed(stream, frame.Payload.Length, isOpen: false); // its exchange has just ended
         }
 
         if (frame.EndsStream)
@@ -341,6 +375,28 @@ internal abstract partial class Http2Endpoint
 
     /// <summary>Whether the content length is kept by a message without DATA; for heirs that deliver a head that ends the stream.</summary>
     protected static bool IsEmptyAllowed(Http2Stream stream) => stream.ExpectedOctets <= 0 || stream.IsBodyless;
+
+    private void HandlePriorityUpdate(in Http2Frame frame)
+    {
+        Http2Error error;
+        lock (_gate)
+        {
+            error = _ids.Prioritize(frame.PrioritizedStreamId);
+            if (!error.IsError && _streams.GetValueOrDefault(frame.PrioritizedStreamId) is { } stream)
+            {
+                stream.Urgency = StreamPriority.Parse(frame.Payload).Urgency;
+            }
+        }
+
+        if (error.IsError)
+        {
+            Fatal(error);
+        }
+        else
+        {
+            OnPriorityUpdate(frame.PrioritizedStreamId, frame.Payload);
+        }
+    }
 
     private void HandleReset(in Http2Frame frame)
     {
@@ -358,7 +414,7 @@ internal abstract partial class Http2Endpoint
 
         if (stream is null)
         {
-            if (_ids.Receive(Http2FrameType.RstStream, frame.StreamId, out broken) == Http2StreamLookup.ConnectionError)
+            if (Lookup(Http2FrameType.RstStream, frame.StreamId, out broken) == Http2StreamLookup.ConnectionError)
             {
                 Fatal(broken);
             }
@@ -470,22 +526,21 @@ internal abstract partial class Http2Endpoint
     // Push is turned off in our SETTINGS; what a server promised before it can have seen them is declined, later ones end the connection (§6.6).
     private void HandlePush(ReadOnlySpan<byte> block, int parent)
     {
-        Http2StreamState? state;
+        var promised = _block.PromisedStreamId;
+        Http2Error error;
         lock (_gate)
         {
-            state = _streams.GetValueOrDefault(parent)?.State;
+            error = _ids.Promise(_streams.GetValueOrDefault(parent)?.State, parent, promised, isPushEnabled: !_isSettingsAcked);
         }
 
-        var promised = _block.PromisedStreamId;
-        if (_ids.Promise(state, parent, promised, isPushEnabled: !_isSettingsAcked) is { IsError: true } error)
+        if (error.IsError)
         {
             Fatal(error);
             return;
         }
 
         Discard(block);
-        _ids.Close(promised, Http2StreamEnd.ResetByUs);
-        SendReset(promised, Http2ErrorCode.RefusedStream);
+        Decline(promised, ends: false, Http2ErrorCode.RefusedStream);
     }
 
     /// <summary>Decodes a block for the sake of the table alone.</summary>
@@ -506,16 +561,14 @@ internal abstract partial class Http2Endpoint
     private void Refuse(Http2Stream stream, Http2Error error)
     {
         CountProvoked();
-        stream.Fail(stream.Id, new(error.Code, Peer, $"HTTP/2 stream error: {error.Fault}"));
-        Reset(stream, stream.Id, error.Code);
+        stream.Fail(stream.Id, new(error.Code, Peer, $"HTTP/2 stream error: {error.Fault}"), reset: error.Code);
     }
 
     /// <summary>A malformed message (RFC 9113 §8.1.1).</summary>
     protected void Malformed(Http2Stream stream, string detail)
     {
         CountProvoked();
-        stream.Fail(stream.Id, new(Http2ErrorCode.ProtocolError, Peer, detail, IsMalformed: true));
-        Reset(stream, stream.Id, Http2ErrorCode.ProtocolError);
+        stream.Fail(stream.Id, new(Http2ErrorCode.ProtocolError, Peer, detail, IsMalformed: true), reset: Http2ErrorCode.ProtocolError);
     }
 
     private void CountProvoked()

@@ -28,6 +28,9 @@ internal abstract partial class Http2Endpoint
     private bool _isFlushing;
     private bool _isBroken;
     private SendWindow _window;
+    private long _stalledSince;
+    private int _dataSent;
+    private int _dataSentUncut;
     private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _sent;
 
     /// <summary>Octets waiting to be sent, roughly.</summary>
@@ -54,11 +57,17 @@ internal abstract partial class Http2Endpoint
     }
 
     /// <summary>Sends a response head or an interim one.</summary>
+    /// <exception cref="IOException">The stream is over, or interim responses pile up because the peer does not read them.</exception>
     internal void SendHead(Http2Stream stream, ResponseHead head, bool isLast)
     {
         lock (_gate)
         {
             ThrowIfUnsendable(stream);
+            if (head.Status < 200 && _outputLength > HardBound)
+            {
+                throw new IOException("interim responses pile up");
+            }
+
             var start = BeginBlock(Http2HeadWriter.Bound(head.Fields));
             var length = _heads.WriteHttp2Response(_output.AsSpan(start), head, head.MajorVersion == 2 ? default : HopByHop.Read(head.Fields));
             EndBlock(stream, start, length, isLast);
@@ -130,18 +139,22 @@ internal abstract partial class Http2Endpoint
         var written = 0;
         while (true)
         {
+            // An end alone needs neither window nor room (RFC 9113 §6.9.1).
             var rest = octets.Length - written;
-            var length = Math.Min(Math.Min(rest, Http2Settings.MinMaxFrameSize), Math.Min(stream.Window.Available, _window.Available));
-            var room = DataBound - _outputLength;
-            if (rest > 0 && (length <= 0 || room < Math.Min(length, SmallestPiece)))
+            var (length, ends) = (0, isLast && rest == 0);
+            if (rest > 0)
             {
-                return written;
+                length = Math.Min(Math.Min(rest, Http2Settings.MinMaxFrameSize), Math.Min(stream.Window.Available, _window.Available));
+                var room = DataBound - _outputLength;
+                if (length <= 0 || room < Math.Min(length, SmallestPiece))
+                {
+                    return written;
+                }
+
+                length = Math.Min(length, room);
+                ends = isLast && length == rest;
             }
-
-            length = Math.Min(length, room);
-
-            var ends = isLast && length == rest;
-            if (rest == 0 && !ends)
+            else if (!ends)
             {
                 return written;
             }
@@ -154,7 +167,7 @@ internal abstract partial class Http2Endpoint
             var isCutByWindow = length < rest && length == Math.Min(stream.Window.Available, _window.Available);
             stream.Window.Consume(length);
             _window.Consume(length);
-            _guard.DataSent(isCutByWindow);
+            (_dataSent, _dataSentUncut) = (_dataSent + 1, _dataSentUncut + (isCutByWindow ? 0 : 1));
             written += length;
             stream.State.TrySend(Http2FrameType.Data, ends);
             if (ends)
@@ -337,7 +350,11 @@ internal abstract partial class Http2Endpoint
             Wake(done);
             if (length == 0)
             {
-                Sent();
+                if (_goAwaySent)
+                {
+                    EndIfDrained();
+                }
+
                 return;
             }
 
@@ -347,6 +364,7 @@ internal abstract partial class Http2Endpoint
                 var sending = Transport.SendAsync(_inFlight.AsMemory(0, length));
                 if (!sending.IsCompleted)
                 {
+                    Volatile.Write(ref _stalledSince, Engine.Time.GetTimestamp());
                     _sent = sending.ConfigureAwait(false).GetAwaiter();
                     _sent.UnsafeOnCompleted(_onSent);
                     return;
@@ -364,6 +382,7 @@ internal abstract partial class Http2Endpoint
 
     private void ContinueSending()
     {
+        Volatile.Write(ref _stalledSince, 0);
         try
         {
             _sent.GetResult();
@@ -377,11 +396,6 @@ internal abstract partial class Http2Endpoint
         Send();
     }
 
-    /// <summary>Everything written was sent.</summary>
-    protected virtual void Sent()
-    {
-    }
-
     private void ThrowIfUnsendable(Http2Stream stream)
     {
         if (stream.Failure is { } failure)
@@ -389,7 +403,7 @@ internal abstract partial class Http2Endpoint
             throw failure.ToException();
         }
 
-        if (_isBroken || stream.IsOutputEnded)
+        if (_isBroken || stream.IsOutputEnded || stream.IsClosed)
         {
             throw new IOException("the stream is closed");
         }

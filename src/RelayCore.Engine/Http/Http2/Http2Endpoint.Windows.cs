@@ -132,8 +132,7 @@ internal abstract partial class Http2Endpoint
 
         if (stream is null)
         {
-            var lookup = _ids.Receive(Http2FrameType.WindowUpdate, frame.StreamId, out broken);
-            if (lookup == Http2StreamLookup.ConnectionError)
+            if (Lookup(Http2FrameType.WindowUpdate, frame.StreamId, out broken) == Http2StreamLookup.ConnectionError)
             {
                 Fatal(broken);
             }
@@ -149,10 +148,10 @@ internal abstract partial class Http2Endpoint
         {
             Refuse(stream, error);
         }
-        else if (done is not null)
+        else
         {
             Wake(done);
-            Kick();
+            Kick(); // a stream that still waits may have got a piece into the buffer
         }
     }
 }

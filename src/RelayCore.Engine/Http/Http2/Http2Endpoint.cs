@@ -29,6 +29,7 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
     private readonly Dictionary<int, Http2Stream> _streams = [];
     private readonly Stack<Http2Stream> _free = [];
+    private readonly List<Http2Stream> _retired = [];
     private readonly Http2Streams _ids;
     private readonly Http2FieldBlock _block;
     private readonly Http2Guard _guard;
@@ -44,8 +45,8 @@ internal abstract partial class Http2Endpoint : IDeadlined
     private long _held;
     private int _owed;
     private int _running;
-    private bool _isSettingsAcked;
-    private bool _goAwaySent;
+    private volatile bool _isSettingsAcked;
+    private volatile bool _goAwaySent;
     private volatile bool _isStopping;
 
     protected Http2Endpoint(EngineContext engine, DuplexTransport transport, ConnectionFacts facts, PeerRole peer, ReceiveBuffer input, Http2Settings? upgrade = null)
@@ -111,7 +112,7 @@ internal abstract partial class Http2Endpoint : IDeadlined
         {
             FailStreams(_fatal.IsError
                 ? new(_fatal.Code, Peer, $"the HTTP/2 connection ended: {_fatal.Fault}")
-                : new(Http2ErrorCode.Cancel, Peer, "the HTTP/2 connection ended"));
+                : new(Http2ErrorCode.Cancel, Peer, "the HTTP/2 connection ended", IsConnectionLost: true));
             _isStopping = true;
             if (_fatal.IsError && !_isBroken)
             {
@@ -151,10 +152,12 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
             hasUnread = false;
             _now = Engine.Time.GetTimestamp();
+            Reuse();
             var batch = Http2Batch.Begin();
             try
             {
                 ReadFrames();
+                OnFramesRead();
             }
             finally
             {
@@ -256,14 +259,42 @@ internal abstract partial class Http2Endpoint : IDeadlined
     /// <inheritdoc/>
     public abstract void Sweep(long now, bool isSecond);
 
-    /// <summary>A defined end in order once nothing is open and nothing is to be sent.</summary>
+    /// <summary>A defined end in order once nothing is open and everything was sent; looked at again behind every send.</summary>
     protected void EndIfDrained()
     {
-        if (_goAwaySent && StreamCount == 0 && OutputLength == 0 && Volatile.Read(ref _running) == 0)
+        lock (_gate)
         {
+            if (!_goAwaySent || _streams.Count > 0 || _outputLength > 0 || _isFlushing || Volatile.Read(ref _running) > 0 || _fatal.IsError)
+            {
+                return;
+            }
+
             _isStopping = true;
-            Transport.Close();
         }
+
+        Transport.Close();
+    }
+
+    /// <summary>Ends a connection whose peer never acknowledges our SETTINGS (RFC 9113 §6.5.3) or takes nothing; from the sweeper.</summary>
+    protected void EndIfUnresponsive(long now)
+    {
+        // Nor does it last when nothing of what we send is taken, by a peer that has no stream whose time could run out.
+        if (Volatile.Read(ref _stalledSince) is not 0 and var since && Engine.Limits.BodyTimeout != Timeout.InfiniteTimeSpan
+            && Engine.Time.GetElapsedTime(since, now) > Engine.Limits.BodyTimeout)
+        {
+            Abort();
+            return;
+        }
+
+        if (_isSettingsAcked || IsClosing || Engine.Limits.HandshakeTimeout == Timeout.InfiniteTimeSpan || Engine.Time.GetElapsedTime(_settingsSentAt, now) <= Engine.Limits.HandshakeTimeout)
+        {
+            return;
+        }
+
+        GoAway(Http2ErrorCode.SettingsTimeout, "our SETTINGS were not acknowledged");
+        FailStreams(new(Http2ErrorCode.SettingsTimeout, Peer, "our SETTINGS were not acknowledged"));
+        _isStopping = true;
+        Transport.Close();
     }
 
     private async ValueTask LingerAsync()
@@ -273,7 +304,11 @@ internal abstract partial class Http2Endpoint : IDeadlined
         {
             await using var timer = Engine.Time.CreateTimer(
                 static state => ((DuplexTransport)state!).Reset(), Transport, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan).ConfigureAwait(false);
-            await Transport.CompleteOutputAsync().ConfigureAwait(false);
+            if (!Volatile.Read(ref _isFlushing))
+            {
+                await Transport.CompleteOutputAsync().ConfigureAwait(false); // a send that hangs is not overtaken
+            }
+
             var unwanted = BufferPool.Rent(SmallInput);
             for (var total = 0; total < LingerOctets;)
             {
@@ -313,26 +348,19 @@ internal abstract partial class Http2Endpoint : IDeadlined
             (_output, _outputLength) = (null, 0);
         }
 
-        FailStreams(new(Http2ErrorCode.Cancel, Peer, exception.Message));
+        FailStreams(new(Http2ErrorCode.Cancel, Peer, exception.Message, IsConnectionLost: true));
         Transport.Reset();
     }
 
     private void FailStreams(Http2Stream.StreamFault fault)
     {
-        Http2Stream[] streams;
-        lock (_gate)
-        {
-            streams = [.. _streams.Values];
-        }
-
-        foreach (var stream in streams)
-        {
-            var id = stream.Id;
-            stream.Fail(id, fault);
-            Close(stream, id);
-        }
-
+        FailAbove(0, fault);
         OnEnded();
+    }
+
+    /// <summary>All frames that came at once are handled.</summary>
+    protected virtual void OnFramesRead()
+    {
     }
 
     /// <summary>A rule was broken that ends the connection; for records.</summary>
@@ -347,7 +375,7 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
     // The table of streams.
 
-    private Http2Stream? Find(int id)
+    protected Http2Stream? Find(int id)
     {
         lock (_gate)
         {
@@ -408,20 +436,19 @@ internal abstract partial class Http2Endpoint : IDeadlined
         return stream;
     }
 
-    /// <summary>Fails the streams of ours that the peer will not serve.</summary>
+    /// <summary>Fails the streams above one: those of ours that the peer will not serve.</summary>
     protected void FailAbove(int lastId, Http2Stream.StreamFault fault)
     {
-        List<Http2Stream> streams;
+        List<(Http2Stream, int)> streams;
         lock (_gate)
         {
-            streams = [.. _streams.Values.Where(x => x.Id > lastId)];
+            streams = [.. _streams.Where(x => x.Key > lastId).Select(x => (x.Value, x.Key))];
         }
 
-        foreach (var stream in streams)
+        foreach (var (stream, id) in streams)
         {
-            var id = stream.Id;
+            Close(stream, id); // first, so that nobody resets what is over
             stream.Fail(id, fault);
-            Close(stream, id);
         }
     }
 
@@ -468,9 +495,28 @@ internal abstract partial class Http2Endpoint : IDeadlined
 
     private void Recycle(Http2Stream stream)
     {
-        if (stream is { IsClosed: true, IsReleased: true, IsTunnel: false } && _free.Count < MaxFree)
+        if (stream is { IsClosed: true, IsReleased: true, IsTunnel: false } && _free.Count + _retired.Count < MaxFree)
         {
-            _free.Push(stream);
+            _retired.Add(stream);
+        }
+    }
+
+    // The read loop may still hold a stream that others have just done with, so only it makes them new ones, while it holds none.
+    private void Reuse()
+    {
+        if (_retired.Count == 0)
+        {
+            return; // seen late, it is done the next time
+        }
+
+        lock (_gate)
+        {
+            foreach (var stream in _retired)
+            {
+                _free.Push(stream);
+            }
+
+            _retired.Clear();
         }
     }
 

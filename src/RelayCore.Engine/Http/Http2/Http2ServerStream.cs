@@ -57,6 +57,14 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
         return default;
     }
 
+    public override void Prioritize(ReadOnlySpan<byte> value)
+    {
+        if (_id != 0)
+        {
+            connection.Prioritize(_id, value);
+        }
+    }
+
     public override ValueTask<ResponseHead> ReadHeadAsync() => Stream.ReadHeadAsync();
 
     public override ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync() => Stream.ReadBodyAsync();
@@ -75,8 +83,7 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
     {
         if (_stream is { } stream && _id != 0)
         {
-            stream.Fail(_id, new(code, Protocols.PeerRole.Server, "the exchange was given up"), isOurs: true);
-            connection.Reset(stream, _id, code);
+            stream.Fail(_id, new(code, Protocols.PeerRole.Server, "the exchange was given up"), isOurs: true, reset: code);
         }
     }
 

@@ -22,6 +22,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private readonly Lock _runnersLock = new();
     private readonly List<Run> _running = [];
     private readonly Stack<Run> _free = [];
+    private readonly List<(Run Run, FlowFault? Fault)> _starting = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Run[] _sweeping = [];
     private long _idleSince;
@@ -107,13 +108,19 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             _sweeping[i].Runner.Sweep(now);
         }
 
-        if (isSecond && count == 0)
+        if (!isSecond)
+        {
+            return;
+        }
+
+        if (count == 0)
         {
             TrimRuns();
             TrimWhenIdle();
         }
 
-        if (isSecond && isIdle && StreamCount == 0)
+        EndIfUnresponsive(now);
+        if (isIdle && StreamCount == 0)
         {
             Drain();
         }
@@ -165,6 +172,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         else
         {
             stream.ExpectedOctets = line.ContentLength;
+            if (request.Fields.IndexOf("priority"u8) is >= 0 and var priority)
+            {
+                stream.Urgency = StreamPriority.Parse(request.Fields.Value(priority)).Urgency;
+            }
+
             if (ends && !IsEmptyAllowed(stream))
             {
                 fault = new("RC-H2-002", FaultStage.Request, FaultKind.Protocol, PeerRole.Client, "the body is not as long as its Content-Length says (RFC 9113 §8.1.1)");
@@ -182,8 +194,19 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         }
         else
         {
-            Start(run, client, fault);
+            Start(run, client, fault, isBodyAwaited: !ends);
         }
+    }
+
+    // A small body mostly comes right behind its head: it goes on together with it then, and can be sent again when the server refuses it.
+    protected override void OnFramesRead()
+    {
+        foreach (var (run, fault) in _starting)
+        {
+            run.Begin(_scope, fault);
+        }
+
+        _starting.Clear();
     }
 
     /// <summary>CONNECT: a session of its own serves what is inside, as it would on a connection of its own.</summary>
@@ -273,14 +296,56 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         PseudoFields = pseudoOrder,
     };
 
-    private void Start(Run run, Http2ClientStream client, FlowFault? fault)
+    // A client says how much it wants a response, and may say so anew while it comes: both go on to the server (RFC 9218 §7.1).
+    protected override void OnPriorityUpdate(int id, ReadOnlySpan<byte> value)
+    {
+        Run? run;
+        lock (_runnersLock)
+        {
+            run = _running.Find(x => x.Client.StreamId == id);
+        }
+
+        run?.Runner.Prioritize(id, value);
+    }
+
+    /// <summary>Records a connection that was ended for what the client did.</summary>
+    protected override void OnFatal(Http2Error error)
+    {
+        var recorder = Engine.Store.Rent();
+        var kind = error.Code switch
+        {
+            Http2ErrorCode.EnhanceYourCalm => FaultKind.Limit,
+            Http2ErrorCode.SettingsTimeout => FaultKind.Timeout,
+            _ => FaultKind.Protocol,
+        };
+        var fault = new FlowFault("RC-H2-001", FaultStage.Connection, kind, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
+        var now = Engine.Time.GetTimestamp();
+        recorder.Begin(Core.Flows.FlowKind.Connection, Core.Flows.FlowId.Create(Engine.Time.GetUtcNow()), _scope.Parent, _client, now);
+        if (_scope.IsIntercepted)
+        {
+            recorder.Mark(Core.Flows.FlowMarks.Intercepted);
+        }
+
+        recorder.End(Http1Session.ReasonOf(fault), fault, null, now);
+        Engine.Store.Return(recorder);
+    }
+
+    private void Start(Run run, Http2ClientStream client, FlowFault? fault, bool isBodyAwaited = false)
     {
         lock (_runnersLock)
         {
             _running.Add(run);
         }
 
-        run.Begin(client, _scope, fault);
+        run.Client = client;
+        if (isBodyAwaited)
+        {
+            _starting.Add((run, fault));
+        }
+        else
+        {
+            run.Begin(_scope, fault);
+        }
     }
 
     private void Ended(Run run, Http2ClientStream client)
@@ -372,17 +437,18 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     {
         private readonly Http2Session _session;
         private readonly Action _onEnd;
-        private Http2ClientStream _client = null!;
         private System.Runtime.CompilerServices.ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _awaiter;
 
         public Run(Http2Session session, ExchangeRunner runner) => (_session, Runner, _onEnd) = (session, runner, End);
 
         public ExchangeRunner Runner { get; }
 
-        public void Begin(Http2ClientStream client, ExchangeScope scope, FlowFault? fault)
+        /// <summary>The stream it runs on.</summary>
+        public Http2ClientStream Client { get; set; } = null!;
+
+        public void Begin(ExchangeScope scope, FlowFault? fault)
         {
-            _client = client;
-            var running = Runner.RunAsync(client, scope, _session.Engine.Time.GetTimestamp(), fault);
+            var running = Runner.RunAsync(Client, scope, _session.Engine.Time.GetTimestamp(), fault);
             var awaiter = running.ConfigureAwait(false).GetAwaiter();
             _awaiter = awaiter;
             if (awaiter.IsCompleted)
@@ -397,7 +463,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
         private void End()
         {
-            var client = _client;
+            var client = Client;
             try
             {
                 _awaiter.GetResult();
@@ -409,7 +475,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
                 _session.Engine.OnFailure?.Invoke(e);
             }
 
-            (_client, _awaiter) = (null!, default);
+            _awaiter = default;
             _session.Ended(this, client);
         }
     }

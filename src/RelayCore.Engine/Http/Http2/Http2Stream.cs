@@ -27,6 +27,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     private ResponseHead? _pendingHead;
     private readonly ResponseHead _firstHead = new();
     private bool _isFirstHeadUsed;
+    private bool _isDropped;
 
     public Http2Stream(Http2Endpoint endpoint) => _endpoint = endpoint;
 
@@ -44,7 +45,8 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     /// <param name="Message">One line.</param>
     /// <param name="IsUnprocessed">Whether the request was certainly not acted on.</param>
     /// <param name="IsMalformed">Whether the message broke a rule, and we reset the stream for it.</param>
-    internal sealed record StreamFault(Http2ErrorCode Code, PeerRole Blame, string Message, bool IsUnprocessed = false, bool IsMalformed = false)
+    /// <param name="IsConnectionLost">Whether the connection went away and said nothing about the stream.</param>
+    internal sealed record StreamFault(Http2ErrorCode Code, PeerRole Blame, string Message, bool IsUnprocessed = false, bool IsMalformed = false, bool IsConnectionLost = false)
     {
         /// <summary>For whoever waits on the stream.</summary>
         public Exception ToException() => !IsMalformed ? ToReset()
@@ -53,7 +55,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
                 : new("RC-H2-004", FaultStage.Response, FaultKind.Protocol, PeerRole.Server, Message));
 
         /// <summary>For the observer.</summary>
-        public StreamResetException ToReset() => new(Code, Blame, Message, IsUnprocessed);
+        public StreamResetException ToReset() => new(Code, Blame, Message, IsUnprocessed, IsConnectionLost);
     }
 
     /// <summary>Stream identifier; 0 while unused, negative never.</summary>
@@ -136,7 +138,7 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     {
         lock (_gate)
         {
-            Id = id;
+            (Id, _isDropped) = (id, false);
         }
 
         _reading.Reset();
@@ -147,12 +149,13 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         OpenOutput();
     }
 
-    /// <summary>Forgets what was not read.</summary>
+    /// <summary>Forgets what was not read, and takes no more.</summary>
     /// <returns>Octets that were held.</returns>
     public int DropInput()
     {
         lock (_gate)
         {
+            _isDropped = true;
             return _input.Clear();
         }
     }
@@ -209,11 +212,17 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
     public int HeadsWaiting => _heads?.Count ?? 0;
 
     /// <summary>Data came, or the end, or both.</summary>
-    public void DeliverData(ReadOnlySpan<byte> octets, bool isLast)
+    /// <returns>Whether it was taken; not behind <see cref="DropInput"/>, which the exchange may call at any time.</returns>
+    public bool DeliverData(ReadOnlySpan<byte> octets, bool isLast)
     {
         bool isWaiting;
         lock (_gate)
         {
+            if (_isDropped)
+            {
+                return false;
+            }
+
             DataOctets += octets.Length;
             _input.Append(octets);
             _isInputEnded |= isLast;
@@ -224,31 +233,50 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         {
             _reading.SetResult(true);
         }
+
+        return true;
     }
 
     /// <summary>The stream is over before its end. Whoever waits is told; the first failure counts.</summary>
     /// <param name="id">The stream that is meant: the object may carry another by now, then nothing happens.</param>
     /// <param name="fault">Why.</param>
     /// <param name="isOurs">Whether we give it up ourselves, which is no news to the observer.</param>
-    public void Fail(int id, StreamFault fault, bool isOurs = false)
+    /// <param name="reset">What the peer is told, before anybody else is: whoever wakes up may end the stream in a way of its own.</param>
+    public void Fail(int id, StreamFault fault, bool isOurs = false, Http2ErrorCode? reset = null)
     {
         if (Volatile.Read(ref _isHeadReaderWaking) != 0 && Id == id)
         {
             WakeHeadReader(); // the head came first
         }
 
-        bool isReader;
-        Action<StreamResetException>? onReset;
+        bool isFirst;
+        var isReader = false;
+        Action<StreamResetException>? onReset = null;
         lock (_gate)
         {
-            if (Id != id || _failure is not null)
+            isFirst = Id == id && _failure is null;
+            if (isFirst)
             {
-                return;
+                Volatile.Write(ref _failure, fault);
+                isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
+                onReset = isOurs ? null : OnReset;
             }
+        }
 
-            Volatile.Write(ref _failure, fault);
-            isReader = TakeReader(Reader.Body) || TakeReader(Reader.Head);
-            onReset = isOurs ? null : OnReset;
+        if (reset is { } code)
+        {
+            _endpoint.Reset(this, id, code);
+        }
+
+        if (!isFirst)
+        {
+            return;
+        }
+
+        // Whoever observes the stream learns what the peer said before whoever waits on it goes on; a rule it broke has a better name than that.
+        if (!fault.IsMalformed)
+        {
+            onReset?.Invoke(fault.ToReset());
         }
 
         if (isReader)
@@ -257,7 +285,10 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         }
 
         FailOutput();
-        onReset?.Invoke(fault.ToReset());
+        if (fault.IsMalformed)
+        {
+            onReset?.Invoke(fault.ToReset());
+        }
     }
 
     private bool TakeReader(Reader wanted)

@@ -31,9 +31,9 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
         {
             while (engine.Options.Http2 != Http2Use.Never && pool.Http2.Version == ServerVersion.Unknown && !IsPriorKnowledge(pool))
             {
-                if (!pool.Http2.TryBeginOpening(out var waiting))
+                if (!pool.Http2.TryBeginOpening(pool, out var waiting))
                 {
-                    await waiting.WaitAsync(engine.Limits.ConnectTimeout, engine.Time).ConfigureAwait(false);
+                    await pool.Http2.WaitAsync(waiting, engine.Limits.ConnectTimeout).ConfigureAwait(false);
                     continue;
                 }
 
@@ -102,9 +102,9 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
                     return await CheckAsync(pool, connection, wish).ConfigureAwait(false);
                 }
 
-                if (!pool.Http2.TryBeginOpening(out var waiting))
+                if (!pool.Http2.TryBeginOpening(pool, out var waiting))
                 {
-                    await waiting.WaitAsync(engine.Limits.ConnectTimeout, engine.Time).ConfigureAwait(false);
+                    await pool.Http2.WaitAsync(waiting, engine.Limits.ConnectTimeout).ConfigureAwait(false);
                     continue;
                 }
 
@@ -147,11 +147,6 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
         Exception? failure = null;
         try
         {
-            if (!pool.TryPermit())
-            {
-                throw new TimeoutException("too many connections");
-            }
-
             try
             {
                 channel = await engine.Connector.OpenAsync(pool, offersHttp2: true).ConfigureAwait(false);

@@ -64,7 +64,7 @@ internal sealed class StreamTransport(Http2Stream stream) : DuplexTransport
         // RFC 9113 §8.5: a reset of the connection is CONNECT_ERROR on the stream.
         if (Interlocked.Exchange(ref _closed, 1) == 0)
         {
-            stream.Fail(stream.Id, new(Http2ErrorCode.ConnectError, stream.Endpoint.Peer, "the tunnel was reset"), isOurs: true);
+            stream.Fail(stream.Id, new(Http2ErrorCode.ConnectError, stream.Endpoint.Peer, "the tunnel was reset"), isOurs: true, reset: Http2ErrorCode.ConnectError);
             stream.Endpoint.Release(stream, Http2ErrorCode.ConnectError);
         }
     }
