@@ -403,7 +403,7 @@ public sealed class Http2EndingTests
         await using var proxy = await TestProxy.StartAsync();
         var (client, server, request) = await GetAsync(proxy, proxy.Origin());
         await server.Peer.ProxyReceivesAsync();
-        var stopping = proxy.Engine.StopAsync(TimeSpan.FromMinutes(1));
+        var stopping = proxy.Engine.StopAsync(TimeSpan.FromHours(1));
         var goAway = await AssertGoAwayAsync(client, Http2ErrorCode.NoError);
         Assert.Equal(1, goAway.Number);
         await client.GetAsync(3, scheme: "http"); // the client may repeat it elsewhere
@@ -415,7 +415,7 @@ public sealed class Http2EndingTests
         Assert.Equal("", await client.Peer.ReadToEndAsync());
         await AssertGoAwayAsync(server, Http2ErrorCode.NoError);
         Assert.Equal("", await server.Peer.ReadToEndAsync());
-        await proxy.PassTimeAsync(stopping, TimeSpan.FromSeconds(30));
+        await proxy.PassTimeAsync(stopping, TimeSpan.FromMinutes(30));
         Assert.Null((await proxy.FlowAsync()).Error());
     }
 
@@ -446,7 +446,7 @@ public sealed class Http2EndingTests
         await AssertGoAwayAsync(server, Http2ErrorCode.NoError);
         Assert.Equal("", await client.Peer.ReadToEndAsync());
         Assert.Equal("", await server.Peer.ReadToEndAsync());
-        await proxy.PassTimeAsync(stopping, TimeSpan.FromSeconds(5));
+        await proxy.PassTimeAsync(stopping, TimeSpan.FromMinutes(30)); // by themselves, long before the grace is over
     }
 
     private static (int, string?) Of(Http2TestFrame frame) => (frame.StreamId, frame[":status"]);
