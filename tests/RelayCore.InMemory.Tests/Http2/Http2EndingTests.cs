@@ -137,7 +137,8 @@ public sealed class Http2EndingTests
         }
 
         Assert.Equal(1, (await client.ReadAsync(Http2FrameType.RstStream)).StreamId);
-        Assert.Equal("server", (await proxy.FlowAsync()).Error()!.Blame);
+        var error = (await proxy.FlowAsync()).Error()!;
+        Assert.Equal(("server", stage == 0 ? "RC-HTTP-311" : "RC-HTTP-309"), (error.Blame, error.Code));
         await client.GetAsync(3, scheme: "http");
         var next = await ServerAsync(origin);
         await next.HeadersAsync((await next.ReadAsync(Http2FrameType.Headers)).StreamId, true, (":status", "204"));
@@ -339,6 +340,7 @@ public sealed class Http2EndingTests
         proxy.Advance(s_little * 2);
         await AssertGoAwayAsync(client, Http2ErrorCode.SettingsTimeout);
         Assert.Equal("", await client.Peer.ReadToEndAsync());
+        Assert.Equal(("RC-H2-001", "timeout"), ((await proxy.FlowAsync()).Error()!.Code, (await proxy.FlowAsync()).Error()!.Kind));
     }
 
     [Fact]

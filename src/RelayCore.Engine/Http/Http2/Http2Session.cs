@@ -312,8 +312,13 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     protected override void OnFatal(Http2Error error)
     {
         var recorder = Engine.Store.Rent();
-        var fault = new FlowFault("RC-H2-001", FaultStage.Connection,
-            error.Code == Http2ErrorCode.EnhanceYourCalm ? FaultKind.Limit : FaultKind.Protocol, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
+        var kind = error.Code switch
+        {
+            Http2ErrorCode.EnhanceYourCalm => FaultKind.Limit,
+            Http2ErrorCode.SettingsTimeout => FaultKind.Timeout,
+            _ => FaultKind.Protocol,
+        };
+        var fault = new FlowFault("RC-H2-001", FaultStage.Connection, kind, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
         var now = Engine.Time.GetTimestamp();
         recorder.Begin(Core.Flows.FlowKind.Connection, Core.Flows.FlowId.Create(Engine.Time.GetUtcNow()), _scope.Parent, _client, now);
         if (_scope.IsIntercepted)
