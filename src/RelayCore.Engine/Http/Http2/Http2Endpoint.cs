@@ -156,10 +156,10 @@ internal abstract partial class Http2Endpoint : IDeadlined
             try
             {
                 ReadFrames();
-                OnFramesRead();
             }
             finally
             {
+                OnFramesRead();
                 batch.End();
             }
         }
