@@ -110,6 +110,21 @@ public sealed class Http2AlpnTests
         peer.Close();
     }
 
+    [Fact]
+    public async Task ConnectionError_InTls_ClientReadsItsGoAwayThoughMoreIsOnItsWay()
+    {
+        await using var proxy = await TestProxy.StartAsync(x => x with { Http2 = Http2Use.Always });
+        proxy.Origin(port: 443);
+        var (peer, _) = await ConnectAsync(proxy, s_both);
+        var client = new Http2Peer(peer);
+        await client.OpenAsClientAsync();
+        await client.FrameAsync(Http2FrameType.Ping, 0, 1, new byte[8]);
+        await Record.ExceptionAsync(() => client.DataAsync(1, new byte[16_000], ends: false)); // closing with octets unread would reset the connection
+        await Http2Scene.AssertGoAwayAsync(client, Http2ErrorCode.ProtocolError, "StreamIdNotAllowed");
+        peer.Close();
+        Assert.Equal("RC-H2-001", (await proxy.FlowAsync()).Error()!.Code);
+    }
+
     private static async Task<(TestPeer Peer, SslApplicationProtocol Protocol)> ConnectAsync(TestProxy proxy, List<SslApplicationProtocol> offered)
     {
         var plain = proxy.Connect();
