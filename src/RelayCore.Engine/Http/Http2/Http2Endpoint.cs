@@ -14,7 +14,8 @@ namespace RelayCore.Engine.Http.Http2;
 /// sends as possible. What a request or response means is its heirs' (<see cref="Http2Session"/>, <see cref="Http2Connection"/>).
 /// </summary>
 /// <remarks>
-/// Parts: this file runs the connection; <c>.Input</c> handles frames; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
+/// Parts: this file runs the connection; <c>.Input</c> handles frames, <c>.Settings</c> those that
+/// tell of the peer; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
 /// used from others. Whatever is written, and the table of streams, is guarded by one lock, under which nobody is called.
 /// </remarks>
 #pragma warning disable CA1001 // what it rents is given back when the connection ends, whoever began it
