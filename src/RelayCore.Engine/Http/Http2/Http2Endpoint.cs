@@ -14,7 +14,8 @@ namespace RelayCore.Engine.Http.Http2;
 /// sends as possible. What a request or response means is its heirs' (<see cref="Http2Session"/>, <see cref="Http2Connection"/>).
 /// </summary>
 /// <remarks>
-/// Parts: this file runs the connection; <c>.Input</c> handles frames; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
+/// Parts: this file runs the connection; <c>.Input</c> handles frames, <c>.Settings</c> those that
+/// tell of the peer; <c>.Windows</c> keeps flow control; <c>.Output</c> writes frames. The read loop is one caller; streams are
 /// used from others. Whatever is written, and the table of streams, is guarded by one lock, under which nobody is called.
 /// </remarks>
 #pragma warning disable CA1001 // what it rents is given back when the connection ends, whoever began it
@@ -157,10 +158,10 @@ internal abstract partial class Http2Endpoint : IDeadlined
             try
             {
                 ReadFrames();
-                OnFramesRead();
             }
             finally
             {
+                OnFramesRead();
                 batch.End();
             }
         }
@@ -291,8 +292,10 @@ internal abstract partial class Http2Endpoint : IDeadlined
             return;
         }
 
-        GoAway(Http2ErrorCode.SettingsTimeout, "our SETTINGS were not acknowledged");
-        FailStreams(new(Http2ErrorCode.SettingsTimeout, Peer, "our SETTINGS were not acknowledged"));
+        var error = new Http2Error(Http2Fault.SettingsUnacknowledged, Http2ErrorCode.SettingsTimeout);
+        GoAway(error.Code, error.Fault.ToString());
+        OnFatal(error);
+        FailStreams(new(error.Code, Peer, $"the HTTP/2 connection ended: {error.Fault}"));
         _isStopping = true;
         Transport.Close();
     }

@@ -29,6 +29,8 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private long _connectionWindow;
     private string _settings = "";
     private string _priorities = "";
+    private int _tunnels;
+    private int _ending;
     private bool _hasRequest;
     private bool _isOver;
     private bool _keepsRuns = true;
@@ -235,6 +237,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             OpenedAt = Engine.Time.GetTimestamp(),
         };
         _client.Exchanges++;
+        lock (_runnersLock)
+        {
+            _tunnels++;
+        }
+
         _ = ServeTunnelAsync(new Http1Session(Engine, new ConnectTransport(client.AsTransport(), client, received), facts));
     }
 
@@ -247,6 +254,14 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         catch (Exception e)
         {
             Engine.OnFailure?.Invoke(e);
+        }
+        finally
+        {
+            lock (_runnersLock)
+            {
+                _tunnels--;
+                EndIfLast();
+            }
         }
     }
 
@@ -332,12 +347,12 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
     private void Start(Run run, Http2ClientStream client, FlowFault? fault, bool isBodyAwaited = false)
     {
+        run.Client = client;
         lock (_runnersLock)
         {
             _running.Add(run);
         }
 
-        run.Client = client;
         if (isBodyAwaited)
         {
             _starting.Add((run, fault));
@@ -350,22 +365,29 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
     private void Ended(Run run, Http2ClientStream client)
     {
-        bool isLast;
         lock (_runnersLock)
         {
             _running.Remove(run);
-            isLast = _running.Count == 0;
-            if (isLast)
+            _ending++;
+            if (_running.Count == 0)
             {
                 _idleSince = Engine.Time.GetTimestamp();
             }
-
-            isLast &= _isOver;
         }
 
         ReturnRun(run);
         client.Release();
-        if (isLast)
+        lock (_runnersLock)
+        {
+            _ending--;
+            EndIfLast();
+        }
+    }
+
+    /// <summary>Lets <see cref="RunAsync"/> end behind the last exchange and tunnel; under the lock.</summary>
+    private void EndIfLast()
+    {
+        if (_isOver && _running.Count + _ending + _tunnels == 0)
         {
             _drained.TrySetResult();
         }
@@ -376,10 +398,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         lock (_runnersLock)
         {
             _isOver = true;
-            if (_running.Count == 0)
-            {
-                return;
-            }
+            EndIfLast();
         }
 
         await _drained.Task.ConfigureAwait(false);
