@@ -146,7 +146,8 @@ public sealed class ProxyEngine : IAsyncDisposable
         }
 
         await _stopping.CancelAsync().ConfigureAwait(false);
-        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>())
+        // Sessions of exchanges first: what is below them would otherwise go before they know why.
+        foreach (var session in _context.Sweeper.Snapshot().OfType<IStoppable>().OrderBy(static x => x is Http2Session ? 0 : 1))
         {
             session.Abort();
         }

@@ -129,6 +129,9 @@ public enum Http2Fault : byte
     /// <summary>A field block that cannot be decoded, so that the table is lost (§4.3).</summary>
     CompressionLost,
 
+    /// <summary>Our SETTINGS were not acknowledged in time (§6.5.3).</summary>
+    SettingsUnacknowledged,
+
     /// <summary>Answers to the peer pile up, because it causes them and does not read them (§10.5).</summary>
     AnswersUnread,
 }

@@ -55,6 +55,7 @@ public sealed class Http2FlowControlTests
         await client.HeadersAsync(1, false, Post());
         var server = await ServerAsync(origin, new Http2Setting(Http2SettingId.InitialWindowSize, 10));
         var one = await server.ReadAsync(Http2FrameType.Headers);
+        await server.Peer.ProxyReceivesAsync();
         await client.DataAsync(1, new byte[16_000], ends: false);
         Assert.Equal(10, (await server.ReadAsync(Http2FrameType.Data)).Payload.Length);
         await client.Peer.ProxyReceivesAsync();

@@ -132,6 +132,95 @@ public sealed class Http2SharedConnectionTests
     }
 
     [Fact]
+    public async Task Waiting_ClientGone_LeavesItsTurnToTheNext()
+    {
+        await using var proxy = await StartAsync(x => x with { MaxServerConnectionsPerOrigin = 1 });
+        var origin = proxy.Origin();
+        var client = await ClientAsync(proxy);
+        await client.GetAsync(1, "/1", scheme: "http");
+        var server = await ServerAsync(origin, s_one);
+        var request = await server.ReadAsync(Http2FrameType.Headers);
+        await server.Peer.ProxyReceivesAsync();
+        for (var id = 3; id < 63; id += 4)
+        {
+            await client.GetAsync(id, "/gone", scheme: "http");
+            await client.Peer.ProxyReceivesAsync();
+            await client.GetAsync(id + 2, "/next", scheme: "http");
+            await client.Peer.ProxyReceivesAsync();
+            await client.ResetAsync(id, Http2ErrorCode.Cancel);
+            await client.Peer.ProxyReceivesAsync();
+            await server.HeadersAsync(request.StreamId, true, (":status", "204"));
+            await client.ReadAsync(Http2FrameType.Headers);
+            request = await server.ReadAsync(Http2FrameType.Headers);
+            Assert.Equal("/next", request[":path"]);
+        }
+
+        client.Peer.Close();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Reservations_OfStreamsThatEndAnyWay_AreGivenBack(int seed)
+    {
+        // A server that allows one stream: a right that is lost stops everything.
+        await using var proxy = await StartAsync(x => x with { MaxServerConnectionsPerOrigin = 1 });
+        var origin = proxy.Origin();
+        var client = await ClientAsync(proxy);
+        await client.GetAsync(1, scheme: "http");
+        var server = await ServerAsync(origin, s_one);
+        var request = await server.ReadAsync(Http2FrameType.Headers);
+        await server.Peer.ProxyReceivesAsync();
+        var random = new Random(seed);
+        for (var id = 1; id < 121; id += 2)
+        {
+            switch (random.Next(5))
+            {
+                case 0:
+                    await server.HeadersAsync(request.StreamId, true, (":status", "204"));
+                    await client.ReadAsync(Http2FrameType.Headers);
+                    break;
+
+                case 1:
+                    await client.ResetAsync(id, Http2ErrorCode.Cancel);
+                    await server.ReadAsync(Http2FrameType.RstStream);
+                    break;
+
+                case 2:
+                    await server.ResetAsync(request.StreamId, Http2ErrorCode.InternalError);
+                    await client.ReadAsync(Http2FrameType.Headers);
+                    await client.ReadAsync(Http2FrameType.Data);
+                    break;
+
+                case 3:
+                    await server.HeadersAsync(request.StreamId, true, ("x", "malformed"));
+                    await client.ReadAsync(Http2FrameType.Headers);
+                    await client.ReadAsync(Http2FrameType.Data);
+                    break;
+
+                default:
+                    await server.HeadersAsync(request.StreamId, false, Ok());
+                    await client.ReadAsync(Http2FrameType.Headers);
+                    await server.ResetAsync(request.StreamId, Http2ErrorCode.Cancel);
+                    await AssertResetAsync(client, id, Http2ErrorCode.Cancel);
+                    break;
+            }
+
+            await client.WindowAsync(0, 1000);
+            await client.GetAsync(id + 2, scheme: "http");
+            do
+            {
+                request = await server.ReadAsync();
+            }
+            while (request.Type != Http2FrameType.Headers);
+        }
+
+        Assert.Single(proxy.Network.Connects);
+        client.Peer.Close();
+    }
+
+    [Fact]
     public async Task RefusedStream_IsSentAgain()
     {
         await using var proxy = await TestProxy.StartAsync();

@@ -76,7 +76,7 @@ public sealed class Http2TunnelTests
     }
 
     [Fact]
-    public async Task Connect_Unreachable_IsAnsweredOnTheStreamAndOthersGoOn()
+    public async Task Connect_WithoutCredentials_Is407WithItsChallenge()
     {
         await using var proxy = await TestProxy.StartAsync(x => x with { ProxyCredentials = "a:b" });
         proxy.Origin();

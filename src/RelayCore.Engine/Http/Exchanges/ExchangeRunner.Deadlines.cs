@@ -154,18 +154,21 @@ internal sealed partial class ExchangeRunner
             client.Reset(wait is Wait.Stopping or Wait.RequestBody or Wait.Delivery or Wait.Tunnel ? Http2ErrorCode.Cancel : Http2ErrorCode.InternalError);
         }
 
-        server?.Reset(ServerCode());
+        (server ?? ServerSince(client))?.Reset(ServerCode());
     }
 
     private void ClientIsReset(StreamResetException reason)
     {
         _clientCode = reason.Code;
-        var server = Volatile.Read(ref _server);
+        var (client, server) = (_client, Volatile.Read(ref _server));
         if (TryExpire(Wait.ClientReset))
         {
-            server?.Reset(ServerCode());
+            (server ?? ServerSince(client))?.Reset(ServerCode());
         }
     }
+
+    /// <summary>The server that was found while the exchange was ended; nobody else would end it any more.</summary>
+    private ServerStream? ServerSince(ClientStream? client) => ReferenceEquals(_client, client) ? Volatile.Read(ref _server) : null;
 
     // Behind its response a server may refuse the rest of the request (RFC 9113 §8.1). Otherwise whoever waits for it is told by the wait.
     private void ServerIsReset(StreamResetException reason)

@@ -27,7 +27,7 @@ internal sealed partial class ExchangeRunner
             (MessageFaultException named, _) => named.Fault,
             (StreamResetException { Blame: PeerRole.Client } reset, _) => new(
                 "RC-HTTP-315", FaultStage.Response, FaultKind.Transport, PeerRole.Client, $"{reset.Code}: {reset.Message}"),
-            (StreamResetException reset, _) => new(
+            (StreamResetException { IsConnectionLost: false } reset, _) => new(
                 "RC-HTTP-319", _isHeadReceived ? FaultStage.Response : FaultStage.Request, FaultKind.Transport, PeerRole.Server, $"{reset.Code}: {reset.Message}", reset.IsUnprocessed),
             (_, At.Client) => new("RC-HTTP-315", FaultStage.Response, FaultKind.Transport, PeerRole.Client, exception.Message),
             (_, At.Connecting) => new("RC-CONN-003", FaultStage.Connect, FaultKind.Transport, PeerRole.Server, exception.Message, true),
@@ -39,7 +39,7 @@ internal sealed partial class ExchangeRunner
 
     /// <summary>What the client's stream is reset with when its response cannot be completed: what the server said, if it said something.</summary>
     private static Http2ErrorCode CodeOf(Exception exception) =>
-        exception is StreamResetException { Blame: PeerRole.Server } reset && reset.Code != Http2ErrorCode.NoError ? reset.Code : Http2ErrorCode.InternalError;
+        exception is StreamResetException { Blame: PeerRole.Server, IsConnectionLost: false } reset && reset.Code != Http2ErrorCode.NoError ? reset.Code : Http2ErrorCode.InternalError;
 
     /// <summary>The fault of what was ended from outside; <see langword="null"/> when nothing was.</summary>
     private FlowFault? ExpiredFault() => (Wait)Volatile.Read(ref _expired) switch

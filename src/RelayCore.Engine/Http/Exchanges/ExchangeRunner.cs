@@ -250,7 +250,7 @@ internal sealed partial class ExchangeRunner : IDisposable
 
     private void Acquired(ServerStream server)
     {
-        Volatile.Write(ref _server, server);
+        Interlocked.Exchange(ref _server, server); // before _expired is looked at below: whoever ends the exchange does it the other way round
         var facts = server.Facts;
         _recorder.Server(facts);
         facts.Exchanges++; // behind the recorder, which notes how many there were before this one

@@ -1,6 +1,7 @@
 using System.Net;
 using RelayCore.Core.Messages;
 using RelayCore.Engine.Transport;
+using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
 
 namespace RelayCore.Engine.Http.Http2;
@@ -47,13 +48,20 @@ internal sealed class ConnectTransport(DuplexTransport tunnel, Http2ClientStream
         _isAnswered = true;
         var scanned = 0;
         var length = Http1HeadReader.FindEnd(octets.Span, ref scanned, Http1Limits.Default, Http1Repairs.None, out _);
-        var error = Http1HeadReader.ReadResponse(octets.Span[..length], Http1Limits.Default, Http1Repairs.None, _head.Fields, out var line, out _);
+        var fields = new FieldSection();
+        var error = Http1HeadReader.ReadResponse(octets.Span[..length], Http1Limits.Default, Http1Repairs.None, fields, out var line, out _);
         if (error.IsError)
         {
             throw new InvalidOperationException("A session answered CONNECT with something that is no head.");
         }
 
-        _head.Load(line);
+        // As one of our own, so that what is meant for this connection (Proxy-Authenticate) is not left out as another's.
+        _head.Load(line.Status, null, 1);
+        for (var i = 0; i < fields.Count; i++)
+        {
+            _head.Fields.AddUnlogged(fields.Name(i), fields.Value(i));
+        }
+
         var body = octets[length..];
         if (line.Status is >= 200 and < 300)
         {

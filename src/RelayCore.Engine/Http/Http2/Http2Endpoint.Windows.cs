@@ -108,6 +108,7 @@ internal abstract partial class Http2Endpoint
     {
         Http2Stream? stream;
         Http2Stream? done = null;
+        var isResumed = false;
         var ruling = Http2Ruling.Fine;
         Http2Error broken = default;
         lock (_gate)
@@ -120,7 +121,8 @@ internal abstract partial class Http2Endpoint
                 {
                     if (stream.Window.TryIncrease(frame.Increment))
                     {
-                        done = stream.IsSending ? Resume() : null;
+                        isResumed = stream.IsSending;
+                        done = isResumed ? Resume() : null;
                     }
                     else
                     {
@@ -148,10 +150,10 @@ internal abstract partial class Http2Endpoint
         {
             Refuse(stream, error);
         }
-        else
+        else if (isResumed)
         {
-            Wake(done);
-            Kick(); // a stream that still waits may have got a piece into the buffer
+            Wake(done); // none may be done, and yet something written
+            Kick();
         }
     }
 }

@@ -156,10 +156,10 @@ internal abstract partial class Http2Endpoint : IDeadlined
             try
             {
                 ReadFrames();
-                OnFramesRead();
             }
             finally
             {
+                OnFramesRead();
                 batch.End();
             }
         }
@@ -290,8 +290,10 @@ internal abstract partial class Http2Endpoint : IDeadlined
             return;
         }
 
-        GoAway(Http2ErrorCode.SettingsTimeout, "our SETTINGS were not acknowledged");
-        FailStreams(new(Http2ErrorCode.SettingsTimeout, Peer, "our SETTINGS were not acknowledged"));
+        var error = new Http2Error(Http2Fault.SettingsUnacknowledged, Http2ErrorCode.SettingsTimeout);
+        GoAway(error.Code, error.Fault.ToString());
+        OnFatal(error);
+        FailStreams(new(error.Code, Peer, $"the HTTP/2 connection ended: {error.Fault}"));
         _isStopping = true;
         Transport.Close();
     }

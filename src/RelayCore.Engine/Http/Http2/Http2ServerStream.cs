@@ -15,6 +15,7 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
     private StreamTransport? _transport;
     private int _id;
     private int _released;
+    private long _resetCode = -1;
     private Action<StreamResetException>? _onReset;
 
     public override int StreamId => _id;
@@ -47,14 +48,31 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
 
     public override ValueTask SendHeadAsync(RequestHead head, long bodyLength, bool isLast)
     {
+        ThrowIfReset();
         BodyLengths.Say(head.Fields, bodyLength);
         (_stream, _id) = connection.OpenStream(head, isLast);
+        Interlocked.MemoryBarrier(); // Reset looks at these behind the code it sets
+        if (Volatile.Read(ref _resetCode) >= 0)
+        {
+            Reset((Http2ErrorCode)_resetCode);
+            ThrowIfReset();
+        }
+
         if (_onReset is not null)
         {
             _stream.Observe(_onReset);
         }
 
         return default;
+    }
+
+    // Given up before it was opened: whoever did it will not come again.
+    private void ThrowIfReset()
+    {
+        if (Volatile.Read(ref _resetCode) >= 0)
+        {
+            throw new IOException("the exchange was given up");
+        }
     }
 
     public override void Prioritize(ReadOnlySpan<byte> value)
@@ -81,6 +99,7 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
 
     public override void Reset(Http2ErrorCode code)
     {
+        Interlocked.CompareExchange(ref _resetCode, (long)code, -1);
         if (_stream is { } stream && _id != 0)
         {
             stream.Fail(_id, new(code, Protocols.PeerRole.Server, "the exchange was given up"), isOurs: true, reset: code);

@@ -28,6 +28,8 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     private long _connectionWindow;
     private string _settings = "";
     private string _priorities = "";
+    private int _tunnels;
+    private int _ending;
     private bool _hasRequest;
     private bool _isOver;
 
@@ -220,6 +222,11 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
             OpenedAt = Engine.Time.GetTimestamp(),
         };
         _client.Exchanges++;
+        lock (_runnersLock)
+        {
+            _tunnels++;
+        }
+
         _ = ServeTunnelAsync(new Http1Session(Engine, new ConnectTransport(client.AsTransport(), client, received), facts));
     }
 
@@ -232,6 +239,14 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         catch (Exception e)
         {
             Engine.OnFailure?.Invoke(e);
+        }
+        finally
+        {
+            lock (_runnersLock)
+            {
+                _tunnels--;
+                EndIfLast();
+            }
         }
     }
 
@@ -297,8 +312,13 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
     protected override void OnFatal(Http2Error error)
     {
         var recorder = Engine.Store.Rent();
-        var fault = new FlowFault("RC-H2-001", FaultStage.Connection,
-            error.Code == Http2ErrorCode.EnhanceYourCalm ? FaultKind.Limit : FaultKind.Protocol, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
+        var kind = error.Code switch
+        {
+            Http2ErrorCode.EnhanceYourCalm => FaultKind.Limit,
+            Http2ErrorCode.SettingsTimeout => FaultKind.Timeout,
+            _ => FaultKind.Protocol,
+        };
+        var fault = new FlowFault("RC-H2-001", FaultStage.Connection, kind, PeerRole.Client, $"{error.Fault}: {NameOf(error.Code)}");
         var now = Engine.Time.GetTimestamp();
         recorder.Begin(Core.Flows.FlowKind.Connection, Core.Flows.FlowId.Create(Engine.Time.GetUtcNow()), _scope.Parent, _client, now);
         if (_scope.IsIntercepted)
@@ -330,22 +350,29 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
 
     private void Ended(Run run)
     {
-        bool isLast;
         lock (_runnersLock)
         {
             _running.Remove(run);
-            isLast = _running.Count == 0;
-            if (isLast)
+            _ending++;
+            if (_running.Count == 0)
             {
                 _idleSince = Engine.Time.GetTimestamp();
             }
-
-            isLast &= _isOver;
         }
 
         ReturnRunner(run.Runner);
         run.Client.Release();
-        if (isLast)
+        lock (_runnersLock)
+        {
+            _ending--;
+            EndIfLast();
+        }
+    }
+
+    /// <summary>Lets <see cref="RunAsync"/> end behind the last exchange and tunnel; under the lock.</summary>
+    private void EndIfLast()
+    {
+        if (_isOver && _running.Count + _ending + _tunnels == 0)
         {
             _drained.TrySetResult();
         }
@@ -356,10 +383,7 @@ internal sealed class Http2Session : Http2Endpoint, IStoppable
         lock (_runnersLock)
         {
             _isOver = true;
-            if (_running.Count == 0)
-            {
-                return;
-            }
+            EndIfLast();
         }
 
         await _drained.Task.ConfigureAwait(false);
