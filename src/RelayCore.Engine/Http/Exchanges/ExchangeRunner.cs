@@ -264,7 +264,7 @@ internal sealed partial class ExchangeRunner : IDisposable
             StampConnect(facts);
         }
 
-        _recorder.Mark((facts.IsUnverified && !server.IsReused ? FlowMarks.InsecureUpstream : 0) | (server.IsProxyBypassed ? FlowMarks.UpstreamProxyBypassed : 0));
+        _recorder.Mark((facts.IsUnverified ? FlowMarks.InsecureUpstream : 0) | (server.IsProxyBypassed ? FlowMarks.UpstreamProxyBypassed : 0));
         server.OnReset = _onServerReset;
         if (Volatile.Read(ref _expired) != 0)
         {
