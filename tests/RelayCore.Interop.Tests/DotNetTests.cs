@@ -351,6 +351,7 @@ public sealed class DotNetTests
     {
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
+            await stream.FlushAsync(); // the head waits for it
             while (true)
             {
                 var read = await reader.ReadAsync();

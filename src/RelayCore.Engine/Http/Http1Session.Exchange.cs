@@ -177,7 +177,7 @@ internal sealed partial class Http1Session
             if (pinned.Pool.Origin == origin && !pinned.Transport.HasInput)
             {
                 pinned.IsReused = true;
-                _recorder.Mark(FlowMarks.ServerReused);
+                _recorder.Mark(FlowMarks.ServerReused | (pinned.Facts.IsUnverified ? FlowMarks.InsecureUpstream : 0));
                 return pinned;
             }
 
@@ -202,7 +202,7 @@ internal sealed partial class Http1Session
 
         if (channel is not null)
         {
-            _recorder.Mark(FlowMarks.ServerReused);
+            _recorder.Mark(FlowMarks.ServerReused | (channel.Facts.IsUnverified ? FlowMarks.InsecureUpstream : 0));
             return channel;
         }
 

@@ -269,7 +269,7 @@ public sealed class Http2SharedConnectionTests
         for (var i = 1; ; i++)
         {
             await server.ResetAsync(request.StreamId, Http2ErrorCode.RefusedStream);
-            if (i == 4)
+            if (i == 20)
             {
                 break;
             }
