@@ -247,6 +247,7 @@ public sealed class MessageBodyTests
         await using var proxy = await TestProxy.StartAsync(x => x with { Interceptors = [new Actor { Verdict = new Verdict.Drop("no streams") }] });
         var (client, _) = await OpenAsync(proxy, Head);
         FlowViews.AssertGenerated(await client.ReadMessageAsync(), 403, "RC-POL-001");
+        await proxy.FlowAsync();
         Assert.Equal(0, proxy.Engine.MessageSessions.Count);
     }
 

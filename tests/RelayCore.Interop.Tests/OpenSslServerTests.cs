@@ -25,7 +25,7 @@ public sealed class OpenSslServerTests
         await using var server = await StartAsync(directory, certificate, "-www");
         await using var proxy = await RunningProxy.StartAsync(pki);
 
-        var result = await CurlAsync(proxy, "--http1.1", "-i", "-H", "Accept: application/json", $"https://shop.test:{server.Port}/");
+        var result = await CurlAsync(proxy, "-i", "-H", "Accept: application/json", $"https://shop.test:{server.Port}/");
 
         Assert.StartsWith("HTTP/1.1 200 Connection established\r\n\r\nHTTP/2 502 \r\n", result.Succeeded().Text, StringComparison.Ordinal);
         Assert.Contains($"x-relay-core-error: {code}\r\n", result.Text, StringComparison.OrdinalIgnoreCase);

@@ -134,9 +134,9 @@ public sealed class WebSocketTests
             var flows = await set.Proxy.FinishedAsync(11);
             Assert.All(flows, x => Assert.Equal(FlowKind.WebSocket, x.Kind));
             Assert.All(flows, x => Assert.Null(Socket(x).Error));
-            Assert.Equal((FlowKind.WebSocket, "client", 1000), (flows[0].Kind, Socket(flows[0]).ClosedBy, Socket(flows[0]).CloseCode));
-            Assert.Equal(new string('x', 123), Socket(flows[^1]).CloseReason);
-            Assert.Equal(deflate != "no", Socket(flows[0]).Messages.Any(x => x.Compressed));
+            Assert.Contains(flows, x => (Socket(x).ClosedBy, Socket(x).CloseCode) == ("client", 1000)); // flows of one millisecond have no order
+            Assert.Contains(flows, x => Socket(x).CloseReason == new string('x', 123));
+            Assert.Equal(deflate != "no", flows.Any(x => Socket(x).Messages.Any(y => y.Compressed)));
             await set.Server.WaitForAsync("closed 4999 " + new string('x', 123));
         }
     }

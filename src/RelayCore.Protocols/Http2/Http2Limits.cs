@@ -83,8 +83,8 @@ public sealed record Http2Limits
     /// <summary>WINDOW_UPDATE below <see cref="SmallIncrement"/>. Default 2,000 and 200 a second, and 2 more for each DATA frame sent to the peer that its window did not cut short (Envoy 10 a frame).</summary>
     public Http2Rate SmallWindowUpdates { get; init; } = new(2000, 200);
 
-    /// <summary>Increment below which a WINDOW_UPDATE counts as <see cref="SmallWindowUpdates"/>, in octets. Default 1,024.</summary>
-    public int SmallIncrement { get; init; } = 1024;
+    /// <summary>Increment below which a WINDOW_UPDATE counts as <see cref="SmallWindowUpdates"/>, in octets. Default 128: clients with windows of 1 KiB exist.</summary>
+    public int SmallIncrement { get; init; } = 128;
 
     /// <summary>Frames of unknown types. Default 1,000 and 100 a second (nghttp2's glitches 1,000 and 33).</summary>
     public Http2Rate UnknownFrames { get; init; } = new(1000, 100);
