@@ -8,8 +8,17 @@ public sealed class Http2GuardTests
 {
     private static readonly Http2Limits s_limits = new()
     {
-        Resets = new(5, 2), RapidResets = new(5, 2), ProvokedResets = new(5, 2), Settings = new(5, 2), Pings = new(5, 2), EmptyData = new(5, 2),
-        EmptyFieldBlocks = new(5, 2), Priorities = new(5, 2), SmallWindowUpdates = new(5, 2), UnknownFrames = new(5, 2), SmallIncrement = 100,
+        Resets = new(5, 2),
+        RapidResets = new(5, 2),
+        ProvokedResets = new(5, 2),
+        Settings = new(5, 2),
+        Pings = new(5, 2),
+        EmptyData = new(5, 2),
+        EmptyFieldBlocks = new(5, 2),
+        Priorities = new(5, 2),
+        SmallWindowUpdates = new(5, 2),
+        UnknownFrames = new(5, 2),
+        SmallIncrement = 100,
     };
 
     private readonly Http2Guard _guard = new(s_limits, TimeSpan.FromHours(1));
@@ -175,8 +184,15 @@ public sealed class Http2GuardTests
     {
         var limits = new Http2Limits
         {
-            MaxFieldBlockOctets = 1, MaxContinuations = 0, MaxSettings = 0, MaxFrameSize = 16383, MaxConcurrentStreams = 0, InitialConnectionWindow = 1,
-            MaxStreamWindow = 1, Pings = new(0, 1), Resets = new(1, -1),
+            MaxFieldBlockOctets = 1,
+            MaxContinuations = 0,
+            MaxSettings = 0,
+            MaxFrameSize = 16383,
+            MaxConcurrentStreams = 0,
+            InitialConnectionWindow = 1,
+            MaxStreamWindow = 1,
+            Pings = new(0, 1),
+            Resets = new(1, -1),
         };
         Assert.Equal(9, limits.Problems().Count());
     }
