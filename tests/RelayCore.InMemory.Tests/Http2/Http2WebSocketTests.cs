@@ -10,7 +10,7 @@ using static RelayCore.InMemory.Tests.WebSocketPair;
 
 namespace RelayCore.InMemory.Tests.Http2;
 
-/// <summary>WebSockets of clients that speak HTTP/2 (RFC 8441), to a server that speaks HTTP/1.1.</summary>
+/// <summary>WebSockets of clients that speak HTTP/2 (RFC 8441), to servers of either version.</summary>
 public sealed class Http2WebSocketTests
 {
     [Fact]
@@ -80,6 +80,52 @@ public sealed class Http2WebSocketTests
         server.Close();
         var socket = Assert.IsType<FlowLayer.WebSocket>((await proxy.FlowAsync()).Layer).Data;
         Assert.Equal(("client", 1006), (socket.ClosedBy, socket.CloseCode));
+        client.Peer.Close();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ExtendedConnect_ServerOverHttp2_GoesOnAsItCameWhereTheServerAllowsIt(bool isAllowed)
+    {
+        await using var proxy = await TestProxy.StartAsync();
+        var origin = proxy.Origin();
+        var client = await Http2ExchangeTests.OpenTunnelAsync(proxy);
+        await client.HeadersAsync(
+            1, false, (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/ws"), (":authority", "origin.test"),
+            ("sec-websocket-version", "13"));
+        var server = new Http2Peer(await origin.AcceptAsync());
+        await server.OpenAsServerAsync(new Http2Setting(Http2SettingId.EnableConnectProtocol, isAllowed ? 1u : 0u));
+        if (!isAllowed)
+        {
+            // Without the server's leave an upgrade over HTTP/1.1 carries it (RFC 8441 §3), on a connection of its own.
+            var other = await origin.AcceptAsync();
+            Assert.StartsWith("GET /ws HTTP/1.1\r\n", await other.ReadHeadAsync(), StringComparison.Ordinal);
+            await other.SendAsync("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+            Assert.Equal("404", (await client.ReadAsync(Http2FrameType.Headers))[":status"]);
+            await proxy.FlowAsync();
+            client.Peer.Close();
+            return;
+        }
+
+        var request = await server.ReadAsync(Http2FrameType.Headers);
+        Assert.Equal(("CONNECT", "websocket", "/ws", "13"), (request[":method"], request[":protocol"], request[":path"], request["sec-websocket-version"]));
+        Assert.False(request.Ends);
+        await server.HeadersAsync(request.StreamId, false, (":status", "200"));
+        Assert.Equal("200", (await client.ReadAsync(Http2FrameType.Headers))[":status"]);
+        await client.DataAsync(1, Text(PeerRole.Client, "up"), ends: false);
+        Assert.Equal(Text(PeerRole.Client, "up"), (await server.ReadAsync(Http2FrameType.Data)).Payload);
+        await server.DataAsync(request.StreamId, Text(PeerRole.Server, "down"), ends: false);
+        Assert.Equal(Text(PeerRole.Server, "down"), (await client.ReadAsync(Http2FrameType.Data)).Payload);
+        await server.DataAsync(request.StreamId, Close(PeerRole.Server, 1001), ends: false);
+        Assert.Equal(Close(PeerRole.Server, 1001), (await client.ReadAsync(Http2FrameType.Data)).Payload);
+        await client.DataAsync(1, Close(PeerRole.Client, 1001), ends: true);
+        Assert.Equal(Close(PeerRole.Client, 1001), (await server.ReadAsync(Http2FrameType.Data)).Payload);
+        await server.DataAsync(request.StreamId, "", ends: true);
+        var flow = await proxy.FlowAsync();
+        var socket = Assert.IsType<FlowLayer.WebSocket>(flow.Layer).Data;
+        Assert.Equal([">Text:up", "<Text:down", "<Close:1001", ">Close:1001"], Lines(socket));
+        Assert.Equal(("server", 1001), (socket.ClosedBy, socket.CloseCode));
         client.Peer.Close();
     }
 

@@ -160,6 +160,11 @@ internal sealed partial class ExchangeRunner
     private void ClientIsReset(StreamResetException reason)
     {
         _clientCode = reason.Code;
+        if (_isWebSocket)
+        {
+            return; // its session reads both ends and says who ended it; a reset of the server's from here could come first and take the blame
+        }
+
         var (client, server) = (_client, Volatile.Read(ref _server));
         if (TryExpire(Wait.ClientReset))
         {

@@ -17,6 +17,7 @@ internal sealed partial class ExchangeRunner
     private const int TunnelOctets = 64 * 1024;
 
     private volatile bool _isTunnel;
+    private volatile bool _isWebSocket;
 
     /// <summary>101, or 2xx to CONNECT: what follows is no HTTP any more, but octets both ways.</summary>
     private async ValueTask SwitchProtocolAsync(ServerStream server, ResponseHead head)

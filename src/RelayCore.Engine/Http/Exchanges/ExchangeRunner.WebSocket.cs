@@ -67,6 +67,7 @@ internal sealed partial class ExchangeRunner
         _recorder.Become(FlowKind.WebSocket);
         DisarmAll();
         _isTunnel = true;
+        _isWebSocket = true;
         var session = new WebSocketSession(
             _engine, Exchange, _recorder, _stages, _interceptors,
             new(_client.AsTransport(), _facts, default, agreedWithClient), new(server.AsTransport(), server.Facts, default, agreedWithServer));
