@@ -54,10 +54,15 @@ public sealed class NghttpTests
         await using var set = await StartAsync(isSecure: true, "--echo-upload", "-w", serverStream, "-W", serverConnection);
         var content = Octets.Random(1_000_000, 9);
 
+        // A first request has the server's SETTINGS known: nghttpd 1.52 resets a stream that was sent more, as it may be, before its smaller
+        // window was known (RFC 9113 §6.9.2).
+        (await set.NghttpAsync("/small.txt")).Succeeded();
         var result = await set.NghttpAsync("/", "-w", stream, "-W", connection, "-H", ":method: POST", "-d", set.Directory.Write("up.bin", content));
 
         Assert.Equal(Octets.Hash(content), Octets.Hash(result.Succeeded().Output));
-        (await set.Proxy.OnlyFlowAsync()).Completed("POST", set.Url + "/", 200);
+        var flows = await set.Proxy.FinishedAsync(2);
+        Assert.Single(flows.Select(x => x.Connection.Server!.Id).Distinct());
+        flows.Single(x => x.Http().Request!.Method == "POST").Completed("POST", set.Url + "/", 200);
     }
 
     [Theory]
