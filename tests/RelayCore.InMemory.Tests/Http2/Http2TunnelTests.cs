@@ -1,4 +1,5 @@
 using RelayCore.Core.Flows;
+using RelayCore.Core.Limits;
 using RelayCore.Protocols.Http2;
 using RelayCore.Testing;
 using Xunit;
@@ -85,6 +86,20 @@ public sealed class Http2TunnelTests
         var answer = await client.ReadAsync(Http2FrameType.Headers);
         Assert.Equal("407", answer[":status"]);
         Assert.NotNull(answer["proxy-authenticate"]);
+        client.Peer.Close();
+    }
+
+    [Fact]
+    public async Task Connect_RefusedAndThenSilent_EndsByItsDeadline()
+    {
+        await using var proxy = await TestProxy.StartAsync(x => x with { ProxyCredentials = "a:b" });
+        var client = await ToProxyAsync(proxy);
+        await client.HeadersAsync(1, false, (":method", "CONNECT"), (":authority", "origin.test:80"));
+        await client.ReadAsync(Http2FrameType.Headers);
+
+        // The session inside the stream waits for another request; its deadline closes the stream under that read. What is not
+        // ended by then is found when the proxy is disposed of.
+        proxy.Advance(EngineLimits.Default.IdleTimeout + EngineLimits.Default.HeadTimeout);
         client.Peer.Close();
     }
 

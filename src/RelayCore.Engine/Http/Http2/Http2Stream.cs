@@ -149,15 +149,25 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         OpenOutput();
     }
 
-    /// <summary>Forgets what was not read, and takes no more.</summary>
+    /// <summary>Forgets what was not read, and takes no more. Whoever waits for input, or asks for it later, is told so: nothing would wake it.</summary>
     /// <returns>Octets that were held.</returns>
     public int DropInput()
     {
+        int held;
+        bool isWaiting;
         lock (_gate)
         {
             _isDropped = true;
-            return _input.Clear();
+            held = _input.Clear();
+            isWaiting = TakeReader(Reader.Body) || TakeReader(Reader.Head);
         }
+
+        if (isWaiting)
+        {
+            _reading.SetResult(true);
+        }
+
+        return held;
     }
 
     /// <summary>The failure, if any.</summary>
@@ -367,8 +377,10 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
             return true;
         }
 
-        return _failure is null ? false : throw _failure.ToException();
+        return _failure is not null ? throw _failure.ToException() : _isDropped ? throw GivenUp() : false;
     }
+
+    private static IOException GivenUp() => new("the stream was given up");
 
     private bool TryReadHead(out ResponseHead head)
     {
@@ -380,9 +392,10 @@ internal sealed partial class Http2Stream : IValueTaskSource<ReadOnlyMemory<byte
         }
 
         head = null!;
-        return _failure is null
-            ? _isInputEnded ? throw new IOException("the server ended the stream without a response head") : false
-            : throw _failure.ToException();
+        return _failure is not null ? throw _failure.ToException()
+            : _isInputEnded ? throw new IOException("the server ended the stream without a response head")
+            : _isDropped ? throw GivenUp()
+            : false;
     }
 
     ReadOnlyMemory<byte> IValueTaskSource<ReadOnlyMemory<byte>>.GetResult(short token)

@@ -39,6 +39,12 @@ internal sealed class StreamTransport(Http2Stream stream) : DuplexTransport
             return;
         }
 
+        if (stream.IsSending)
+        {
+            // Octets that wait for a window will not be sent any more: nothing may follow them, an end least of all.
+            stream.Fail(stream.Id, new(Http2ErrorCode.Cancel, stream.Endpoint.Peer, "the tunnel was closed"), isOurs: true, reset: Http2ErrorCode.Cancel);
+        }
+
         try
         {
             // END_STREAM is the FIN of a tunnel; it needs no window, so it is never waited for unless data is.
