@@ -236,7 +236,7 @@ public sealed class ForwardingTests
         await server.ReadAsync(3);
         await server.SendAsync(Ok);
         await exchange.Client.SentAsync("data 'ok' end");
-        await host.Proxy.PassTimeAsync(exchange.Task, TimeSpan.FromSeconds(6));
+        await host.Proxy.PassTimeAsync(exchange.Task, TimeSpan.FromSeconds(30));
         Assert.Equal(Http2ErrorCode.NoError, exchange.Client.WasReset);
         var flow = await host.Proxy.FlowAsync();
         Assert.Equal("completed", flow.CloseReason!.Reason);
