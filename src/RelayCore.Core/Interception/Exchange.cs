@@ -16,6 +16,8 @@ public abstract class FlowContext
     private string[] _tags = [];
     private Dictionary<string, string>? _variables;
     private IList<string> _rules = [];
+    private object? _ruleState;
+    private IFlowTrace? _trace;
 
     /// <summary>Id of the flow.</summary>
     public FlowId Id { get; private set; }
@@ -35,6 +37,20 @@ public abstract class FlowContext
 
     /// <summary>Ids of rules that matched, in order.</summary>
     public IList<string> MatchedRules => Owner._rules;
+
+    /// <summary>What rules keep of the flow; theirs. Not cleared with a new flow, so that they can use it again.</summary>
+    public object? RuleState
+    {
+        get => Owner._ruleState;
+        set => Owner._ruleState = value;
+    }
+
+    /// <summary>Says at the end of the flow what rules did, for its record; <see langword="null"/> when no rule was considered.</summary>
+    public IFlowTrace? Trace
+    {
+        get => Owner._trace;
+        set => Owner._trace = value;
+    }
 
     private FlowContext Owner => _shared ?? this;
 
@@ -68,12 +84,12 @@ public abstract class FlowContext
     }
 
     /// <summary>Begins a new flow; for sessions.</summary>
-    public void Begin(FlowId id, ClientConnection client)
+    public virtual void Begin(FlowId id, ClientConnection client)
     {
         (Id, Client, Server, _shared) = (id, client, null, null);
         _tags = [];
         _rules.Clear();
-        _variables = null;
+        (_variables, _trace) = (null, null);
     }
 
     /// <summary>Becomes another view of the same flow: same id and connections, one set of tags, variables and rules.</summary>
@@ -82,6 +98,13 @@ public abstract class FlowContext
         (Id, Client, Server) = (flow.Id, flow.Client, flow.Server);
         _shared = flow.Owner;
     }
+}
+
+/// <summary>What rules did to a flow.</summary>
+public interface IFlowTrace
+{
+    /// <summary>Writes it as the UTF-8 JSON of a <see cref="RuleTrace"/>, at most 16 KiB.</summary>
+    void Write(System.Buffers.IBufferWriter<byte> destination);
 }
 
 /// <summary>One request and its response on their way through the proxy; every HTTP version looks the same from here.</summary>
@@ -95,6 +118,19 @@ public sealed class Exchange : FlowContext
 
     /// <summary>Whether a final response head is there.</summary>
     public bool HasResponse { get; set; }
+
+    /// <summary>Stages on demand that were asked for (<see cref="InterceptorNeeds.OnDemand"/>).</summary>
+    public Stage Wanted { get; private set; }
+
+    /// <summary>Asks for later stages of this exchange: its bodies, whole or in pieces, its messages, its end.</summary>
+    public void Want(Stage stages) => Wanted |= stages;
+
+    /// <inheritdoc/>
+    public override void Begin(FlowId id, ClientConnection client)
+    {
+        base.Begin(id, client);
+        Wanted = Stage.None;
+    }
 
     /// <summary>Shows another head as the response, so that the stream it came from need not copy it; for sessions.</summary>
     public void Show(ResponseHead response) => Response = response;

@@ -11,6 +11,12 @@ public sealed record InterceptorNeeds
     /// <summary>Stages to be called at.</summary>
     public Stage Stages { get; init; }
 
+    /// <summary>
+    /// Stages it wants of some exchanges only: it is called there once the exchange was marked by <see cref="Exchange.Want"/>, at the latest at the
+    /// head stage before. So a rule for one body costs nothing on others.
+    /// </summary>
+    public Stage OnDemand { get; init; }
+
     /// <summary>Hosts it is interested in; <see langword="null"/> for all. Called with a lower-case host on the I/O thread: cheap and pure.</summary>
     public Func<string, bool>? HostFilter { get; init; }
 

@@ -1,0 +1,62 @@
+using RelayCore.Core.Interception;
+using RelayCore.Core.Messages;
+using RelayCore.Protocols;
+
+namespace RelayCore.Rules.Execution;
+
+/// <summary>
+/// What conditions and actions see of a flow at a stage. Belongs to the flow's <see cref="FlowRules"/> and is reused; the two directions of a
+/// session of messages have one each.
+/// </summary>
+public sealed class RuleContext
+{
+    /// <summary>Where the flow is.</summary>
+    public RuleStage Stage { get; internal set; }
+
+    /// <summary>The flow.</summary>
+    public FlowContext Flow { get; internal set; } = null!;
+
+    /// <summary>What rules keep of the flow.</summary>
+    public FlowRules State { get; internal set; } = null!;
+
+    /// <summary>What rules may use.</summary>
+    public RuleEnvironment Environment { get; internal set; } = null!;
+
+    /// <summary>The exchange; <see langword="null"/> at <see cref="RuleStage.Connect"/> and <see cref="RuleStage.ClientHello"/>, and for messages no exchange carries.</summary>
+    public Exchange? Exchange { get; internal set; }
+
+    /// <summary>The body, at the two body stages.</summary>
+    public MessageBody? Body { get; internal set; }
+
+    /// <summary>The CONNECT or connection, at <see cref="RuleStage.Connect"/>.</summary>
+    public ConnectContext? Connect { get; internal set; }
+
+    /// <summary>The ClientHello, at <see cref="RuleStage.ClientHello"/>.</summary>
+    public ClientHelloContext? Hello { get; internal set; }
+
+    /// <summary>The session of messages, at the message stages.</summary>
+    public MessageContext? Messages { get; internal set; }
+
+    /// <summary>The message, at the message stages.</summary>
+    public Message? Message { get; internal set; }
+
+    /// <summary>The rule whose filter or actions run.</summary>
+    public CompiledRule Rule { get; internal set; } = null!;
+
+    /// <summary>What the regexes of the running rule's filter captured: by number (<c>0</c> the whole match) and by name; empty without.</summary>
+    public IReadOnlyDictionary<string, string> Captures => CapturesOrNull ?? (IReadOnlyDictionary<string, string>)System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
+
+    internal Dictionary<string, string>? CapturesOrNull { get; private set; }
+
+    /// <summary>Notes what a regex captured; only called when the rule uses captures. The first regex that sets a name wins.</summary>
+    public void Capture(string name, string value) => (CapturesOrNull ??= new(StringComparer.Ordinal)).TryAdd(name, value);
+
+    /// <summary>Whose message a body or message is: the client's at request stages.</summary>
+    public PeerRole Sender => Message?.Sender ?? ((Stage & (RuleStage.ResponseHeaders | RuleStage.ResponseBody | RuleStage.Completed)) != 0 ? PeerRole.Server : PeerRole.Client);
+
+    internal void BeginRule(CompiledRule rule)
+    {
+        Rule = rule;
+        CapturesOrNull?.Clear();
+    }
+}
