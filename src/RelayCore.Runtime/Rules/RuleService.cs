@@ -40,9 +40,6 @@ public sealed partial class RuleService : IDisposable
         _watcher = new(environment.Time, Reload);
     }
 
-    /// <summary>What rules may use.</summary>
-    internal RuleEnvironment Environment => _environment;
-
     /// <summary>Rules there are, inactive ones included.</summary>
     public int Count => Volatile.Read(ref _state).Rules.Count;
 
@@ -181,6 +178,21 @@ public sealed partial class RuleService : IDisposable
                 ? refusal
                 : new(RuleOutcome.Done, "", problems) { Ids = [id] };
         }
+    }
+
+    /// <summary>Tries rules on an exchange; nothing changes.</summary>
+    /// <param name="text">The rules; <see langword="null"/> for those in force.</param>
+    /// <param name="input">The exchange.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <returns>No result when the rules have errors.</returns>
+    /// <exception cref="FormatException">The input is no exchange; the message is a sentence.</exception>
+    public async Task<(DryRunResult? Result, RuleProblems Problems)> TryAsync(string? text, DryRunInput input, CancellationToken cancellationToken)
+    {
+        var problems = new RuleProblems();
+        var rules = text is null ? [.. Volatile.Read(ref _state).Rules.Select(x => x.Rule)] : Parse(text, RuleSource.Api, problems);
+        return problems.HasErrors
+            ? (null, problems)
+            : (await DryRun.RunAsync(rules, _options, _environment.Codings, input, problems, cancellationToken).ConfigureAwait(false), problems);
     }
 
     /// <inheritdoc/>
