@@ -5,6 +5,7 @@ using System.Text.Unicode;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Formats;
 using RelayCore.Protocols;
 using RelayCore.Rules;
 using RelayCore.Rules.Documents;
@@ -16,7 +17,7 @@ namespace RelayCore.Runtime.Rules;
 /// Tries rules on an exchange: the real interceptor over the real objects, without a network. Nothing outside is changed, and delays take no time.
 /// Every rule that does not match is shown with its first condition that failed, those the index would have excluded too.
 /// </summary>
-internal sealed class DryRun
+public sealed class DryRun
 {
     private const long MaxContent = 64 * 1024 * 1024;
 
@@ -46,26 +47,19 @@ internal sealed class DryRun
     /// <summary>Tries rules.</summary>
     /// <param name="rules">The rules; compiled anew, so that counters and limits of running rules are not touched.</param>
     /// <param name="options">What they may use.</param>
-    /// <param name="codings">Content codings.</param>
     /// <param name="input">The exchange.</param>
     /// <param name="problems">What is wrong with the rules.</param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <returns><see langword="null"/> when the rules have errors.</returns>
     /// <exception cref="FormatException">The input is no exchange; the message is a sentence.</exception>
     public static async Task<DryRunResult?> RunAsync(
-        IReadOnlyList<RuleDefinition> rules, RuleOptions options, IContentCodings codings, DryRunInput input, RuleProblems problems,
-        CancellationToken cancellationToken)
+        IReadOnlyList<RuleDefinition> rules, RuleOptions options, DryRunInput input, RuleProblems problems, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(problems);
         var clock = new DryRunClock();
-        var environment = new RuleEnvironment
-        {
-            Time = clock,
-            Random = new Random(1),
-            Codings = codings,
-            SandboxRoot = options.SandboxRoot,
-            EnvironmentAllowed = options.EnvironmentAllowed,
-            Functions = options.Functions,
-        };
+        var environment = Environment(options, clock);
         var set = RuleSet.Compile(rules, environment, problems);
         if (problems.HasErrors)
         {
@@ -76,6 +70,24 @@ internal sealed class DryRun
         await run.RunAsync(cancellationToken).ConfigureAwait(false);
         return run.Result(rules);
     }
+
+    /// <summary>Compiles rules and forgets them, for what is wrong with them.</summary>
+    public static void Check(IReadOnlyList<RuleDefinition> rules, RuleOptions options, RuleProblems problems)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _ = RuleSet.Compile(rules, Environment(options, TimeProvider.System), problems);
+    }
+
+    // Chance is always the same, so that a test does not pass on some days only.
+    private static RuleEnvironment Environment(RuleOptions options, TimeProvider time) => new()
+    {
+        Time = time,
+        Random = new Random(1),
+        Codings = ContentCodings.Instance,
+        SandboxRoot = options.SandboxRoot,
+        EnvironmentAllowed = options.EnvironmentAllowed,
+        Functions = options.Functions,
+    };
 
     private async Task RunAsync(CancellationToken cancellationToken)
     {

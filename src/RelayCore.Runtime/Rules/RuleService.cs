@@ -192,7 +192,7 @@ public sealed partial class RuleService : IDisposable
         var rules = text is null ? [.. Volatile.Read(ref _state).Rules.Select(x => x.Rule)] : Parse(text, RuleSource.Api, problems);
         return problems.HasErrors
             ? (null, problems)
-            : (await DryRun.RunAsync(rules, _options, _environment.Codings, input, problems, cancellationToken).ConfigureAwait(false), problems);
+            : (await DryRun.RunAsync(rules, _options, input, problems, cancellationToken).ConfigureAwait(false), problems);
     }
 
     /// <inheritdoc/>
