@@ -485,7 +485,7 @@ internal sealed class SchemaWriter(Utf8JsonWriter writer, KnownTypes types)
     }
 
     private static string AnyCase(string text) => string.Concat(text.Select(x => char.IsAsciiLetter(x) ? $"[{char.ToUpperInvariant(x)}{char.ToLowerInvariant(x)}]"
-        : char.IsAsciiDigit(x) || x == '_' ? $"{x}" : $"\\{x}"));
+        : @".^$*+?()[]{}|\/".Contains(x, StringComparison.Ordinal) ? $"\\{x}" : $"{x}"));
 
     private void Simple(string name, string type, string description, string? otherwise = null)
     {

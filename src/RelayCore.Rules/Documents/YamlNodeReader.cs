@@ -36,6 +36,12 @@ internal sealed class YamlNodeReader
             throw new RuleFileException(
                 RuleCodes.Syntax, reader.At(fault.Start), "$", $"this is not YAML: {Lower(message.TrimEnd('.'))}", "Check indentation and quotes; a text with `: ` or ` #` in it needs quotes.");
         }
+        catch (Exception fault) when (fault is InvalidOperationException or ArgumentException or FormatException)
+        {
+            // The library's parser has states it did not foresee, such as content behind "..." without "---".
+            var place = reader._parser.Current is { } last ? reader.At(last.End) : builder.At(1, 1);
+            throw new RuleFileException(RuleCodes.Syntax, place, "$", $"this is not YAML behind this place: {Lower(fault.Message.TrimEnd('.'))}", "Begin each further document with `---`.");
+        }
     }
 
     private List<RuleNode> Documents()
