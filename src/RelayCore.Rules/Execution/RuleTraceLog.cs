@@ -1,4 +1,3 @@
-using RelayCore.Protocols.Fields;
 using RelayCore.Rules.Actions;
 using RelayCore.Rules.Filters;
 
