@@ -52,6 +52,9 @@ public abstract class FlowContext
         set => Owner._trace = value;
     }
 
+    /// <summary>Where the interceptor that is being called says for whom it acts; <see langword="null"/> where nothing is recorded.</summary>
+    public IActorLog? ActorLog { get; set; }
+
     private FlowContext Owner => _shared ?? this;
 
     /// <summary>Adds a tag once. At most 64 tags; more are ignored.</summary>

@@ -75,6 +75,9 @@ public sealed class BodyChunk
     /// <summary>Whether the piece was changed.</summary>
     public bool IsReplaced { get; private set; }
 
+    /// <summary>For whom the interceptor changed it; <see langword="null"/> for itself.</summary>
+    public string? Actor { get; set; }
+
     /// <summary>What goes on, in order.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> Output => _output;
 
@@ -82,7 +85,7 @@ public sealed class BodyChunk
     public void Load(ReadOnlyMemory<byte> data, bool isLast)
     {
         _output.Clear();
-        (Data, IsLast, IsReplaced) = (data, isLast, false);
+        (Data, IsLast, IsReplaced, Actor) = (data, isLast, false, null);
         if (!data.IsEmpty)
         {
             _output.Add(data);
