@@ -55,6 +55,9 @@ public abstract class FlowContext
     /// <summary>Where the interceptor that is being called says for whom it acts; <see langword="null"/> where nothing is recorded.</summary>
     public IActorLog? ActorLog { get; set; }
 
+    /// <summary>Monotonic timestamp of the begin of the flow, of the engine's clock.</summary>
+    public long StartedAt { get; set; }
+
     private FlowContext Owner => _shared ?? this;
 
     /// <summary>Adds a tag once. At most 64 tags; more are ignored.</summary>
@@ -125,6 +128,12 @@ public sealed class Exchange : FlowContext
     /// <summary>Stages on demand that were asked for (<see cref="InterceptorNeeds.OnDemand"/>).</summary>
     public Stage Wanted { get; private set; }
 
+    /// <summary>Octets of the request body so far, transfer coding removed; all of them at <see cref="Stage.Completed"/>.</summary>
+    public long RequestBodyOctets { get; set; }
+
+    /// <summary>Octets of the response body so far, transfer coding removed; all of them at <see cref="Stage.Completed"/>.</summary>
+    public long ResponseBodyOctets { get; set; }
+
     /// <summary>Asks for later stages of this exchange: its bodies, whole or in pieces, its messages, its end.</summary>
     public void Want(Stage stages) => Wanted |= stages;
 
@@ -133,6 +142,7 @@ public sealed class Exchange : FlowContext
     {
         base.Begin(id, client);
         Wanted = Stage.None;
+        (RequestBodyOctets, ResponseBodyOctets) = (0, 0);
     }
 
     /// <summary>Shows another head as the response, so that the stream it came from need not copy it; for sessions.</summary>

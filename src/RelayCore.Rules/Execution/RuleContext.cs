@@ -9,10 +9,18 @@ namespace RelayCore.Rules.Execution;
 /// What conditions and actions see of a flow at a stage. Belongs to the flow's <see cref="FlowRules"/> and is reused; the two directions of a
 /// session of messages have one each.
 /// </summary>
-public sealed class RuleContext
+public sealed partial class RuleContext
 {
     /// <summary>Where the flow is.</summary>
-    public RuleStage Stage { get; internal set; }
+    public RuleStage Stage
+    {
+        get;
+        internal set
+        {
+            field = value;
+            ForgetContent();
+        }
+    }
 
     /// <summary>The flow.</summary>
     public FlowContext Flow { get; internal set; } = null!;
@@ -27,7 +35,15 @@ public sealed class RuleContext
     public Exchange? Exchange { get; internal set; }
 
     /// <summary>The body, at the two body stages.</summary>
-    public MessageBody? Body { get; internal set; }
+    public MessageBody? Body
+    {
+        get;
+        internal set
+        {
+            field = value;
+            ForgetContent();
+        }
+    }
 
     /// <summary>The CONNECT or connection, at <see cref="RuleStage.Connect"/>.</summary>
     public ConnectContext? Connect { get; internal set; }
@@ -39,7 +55,15 @@ public sealed class RuleContext
     public MessageContext? Messages { get; internal set; }
 
     /// <summary>The message, at the message stages.</summary>
-    public Message? Message { get; internal set; }
+    public Message? Message
+    {
+        get;
+        internal set
+        {
+            field = value;
+            ForgetContent();
+        }
+    }
 
     /// <summary>The rule whose filter or actions run.</summary>
     public CompiledRule Rule { get; internal set; } = null!;
@@ -99,6 +123,7 @@ public sealed class RuleContext
     {
         Rule = rule;
         CapturesOrNull?.Clear();
+        Refusing = null;
     }
 
     /// <summary>Goes on with a rule whose filter matched earlier.</summary>

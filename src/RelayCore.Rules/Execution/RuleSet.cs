@@ -15,6 +15,9 @@ public sealed record CompiledRule(RuleDefinition Definition, Condition Filter, I
     private long _hits;
     private long _lastHit;
 
+    /// <summary>Whether its templates use what regexes of its filter captured; otherwise nothing is captured.</summary>
+    public bool UsesCaptures { get; init; }
+
     /// <summary>Id.</summary>
     public string Id => Definition.Id;
 

@@ -6,5 +6,5 @@ namespace RelayCore.Rules.Filters;
 internal static class ExpressionFilters
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<FilterType> All { get; } = [];
+    public static IReadOnlyList<FilterType> All { get; } = [.. LogicFilters.All];
 }
