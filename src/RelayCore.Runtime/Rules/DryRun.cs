@@ -38,7 +38,7 @@ public sealed class DryRun
     private DryRun(DryRunInput input, RuleSet set, RuleEnvironment environment, DryRunClock clock)
     {
         (_input, _set, _environment, _clock) = (input, set, environment, clock);
-        _interceptor = RuleLibrary.Interceptor(set, environment);
+        _interceptor = RuleLibrary.Interceptor(set);
         _exchange = DryRunExchange.Create(input, DryRunExchange.Client(input), clock);
         _failures = new(set, environment);
         (_requestContent, _responseContent) = (input.Body, input.Response?.Body ?? default);

@@ -20,7 +20,7 @@ internal static class RuleLibrary
     public static string StageName(RuleStage stage) => JsonNamingPolicy.SnakeCaseLower.ConvertName(stage.ToString());
 
     /// <summary>The interceptor of a set.</summary>
-    public static IInterceptor Interceptor(RuleSet set, RuleEnvironment environment) => new RuleInterceptor(set, environment);
+    public static IInterceptor Interceptor(RuleSet set) => new RuleInterceptor(set);
 
     /// <summary>The nearest of some names; <see langword="null"/> when none is near.</summary>
     public static string? Nearest(string name, IEnumerable<string> names) => NearestName.Find(name, names);

@@ -251,7 +251,7 @@ public sealed partial class RuleService : IDisposable
         _counters.Swap(set, merged.Select(x => x.Rule.Id).ToHashSet(StringComparer.Ordinal));
         _state = new(sources, merged, set, problems, _environment.Time.GetUtcNow());
         (_failure, _failedAt) = (null, null);
-        _apply(set.Rules.Count == 0 ? null : RuleLibrary.Interceptor(set, _environment));
+        _apply(set.Rules.Count == 0 ? null : RuleLibrary.Interceptor(set));
         Announce(operation, problems);
     }
 
