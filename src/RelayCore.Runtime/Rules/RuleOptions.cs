@@ -29,7 +29,7 @@ public sealed record RuleOptions
 }
 
 /// <summary>A change of the rules in force, or an attempt.</summary>
-/// <param name="Operation"><c>loaded</c>, <c>reloaded</c>, <c>reload_failed</c>, <c>upserted</c>, <c>upsert_failed</c>, <c>deleted</c>, <c>delete_failed</c>.</param>
+/// <param name="Operation"><c>loaded</c>, <c>load_failed</c>, <c>reloaded</c>, <c>reload_failed</c>, <c>upserted</c>, <c>upsert_failed</c>, <c>deleted</c>, <c>delete_failed</c>.</param>
 /// <param name="RuleCount">Rules there are now.</param>
 /// <param name="Problems">What is wrong; errors only when nothing changed.</param>
 public sealed record RuleSetChange(string Operation, int RuleCount, RuleProblems Problems);

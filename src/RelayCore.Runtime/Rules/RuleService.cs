@@ -60,6 +60,7 @@ public sealed partial class RuleService : IDisposable
             sources.Add(LoadKept(problems));
             if (!TryApply("loaded", sources, stamps, problems))
             {
+                Announce("load_failed", problems);
                 throw new RuleLoadException(problems);
             }
         }
