@@ -50,11 +50,12 @@ internal static class YamlNodeWriter
         }
     }
 
-    /// <summary>Only what a reader could take for something else is quoted; control characters need escapes, which only double quotes have.</summary>
+    /// <summary>Written without quotes only when it begins as a word and has nothing that means something to YAML: readers differ about the rest.</summary>
     private static void Text(Emitter emitter, string text)
     {
-        var simple = YamlScalar.IsPlainText(text) && !text.Any(x => char.IsControl(x) || char.IsSurrogate(x) || x is '\u2028' or '\u2029' or '\u0085' or '\uFEFF' or ' ' && (text[0] == ' ' || text[^1] == ' '));
-        Scalar(emitter, text, simple ? ScalarStyle.Any : ScalarStyle.DoubleQuoted);
+        var isPlain = text.Length > 0 && (char.IsLetterOrDigit(text[0]) || text[0] is '_' or '/' or '.') && text[^1] != ' '
+            && text.All(x => char.IsLetterOrDigit(x) || "_./-()+=;$^<>@ ".Contains(x, StringComparison.Ordinal)) && YamlScalar.IsPlainText(text);
+        Scalar(emitter, text, isPlain ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted);
     }
 
     private static void Scalar(Emitter emitter, string text, ScalarStyle style) => emitter.Emit(new Scalar(AnchorName.Empty, TagName.Empty, text, style, isPlainImplicit: true, isQuotedImplicit: true));
