@@ -53,7 +53,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
                 continue;
             }
 
-            var (before, wasReplaced) = (body.Octets, body.IsReplaced);
+            var (before, wasReplaced, coding) = (body.Octets, body.IsReplaced, body.ContentEncoding);
             var fields = stage == Stage.RequestBody ? exchange.Request.Fields : exchange.Response.Fields;
             var saved = fields.Save();
             var log = Listen(interceptor, stage, exchange, fields, body);
@@ -71,7 +71,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
-                body.TakeBack(before, wasReplaced);
+                body.TakeBack(before, wasReplaced, coding);
                 fields.Restore(saved);
                 if (stage == Stage.RequestBody)
                 {
