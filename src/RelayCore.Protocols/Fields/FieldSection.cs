@@ -294,6 +294,24 @@ public sealed class FieldSection
         RepairValue(index, octets);
     }
 
+    /// <summary>Gives one line another name; place and value stay.</summary>
+    /// <exception cref="ArgumentException">The name cannot stand in a head.</exception>
+    public void Rename(int index, string name)
+    {
+        var value = Encoding.Latin1.GetString(Value(index));
+        var (octets, _) = Checked(name, value);
+        if (octets.AsSpan().SequenceEqual(Name(index)))
+        {
+            return;
+        }
+
+        Log(Encoding.Latin1.GetString(Name(index)), value, null);
+        Log(name, null, value);
+        ref var line = ref _lines[index];
+        (line.NameStart, line.NameLength, line.LineLength) = (Append(octets), octets.Length, 0);
+        line.Known = KnownFields.Identify(octets);
+    }
+
     /// <summary>Removes every line of this name.</summary>
     /// <returns>How many were removed.</returns>
     public int Remove(string name)
