@@ -39,7 +39,7 @@ internal static class ModificationReader
 
         if (base64 is null)
         {
-            return text is null ? null : (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(text);
+            return text is null ? default(ReadOnlyMemory<byte>?) : Encoding.UTF8.GetBytes(text); // a bare null would become empty memory
         }
 
         var octets = new byte[base64.Length];

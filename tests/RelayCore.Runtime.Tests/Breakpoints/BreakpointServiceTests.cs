@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
-using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Formats;
 using RelayCore.Protocols;
