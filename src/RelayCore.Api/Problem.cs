@@ -81,7 +81,7 @@ internal static class Answer
 }
 
 /// <summary>JSON of the API's own objects.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(Endpoints.InjectRequest))]
 [JsonSerializable(typeof(Endpoints.CloseRequest))]

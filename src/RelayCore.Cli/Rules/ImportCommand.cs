@@ -16,7 +16,7 @@ internal sealed class ImportCommand(CliEnvironment environment)
         var file = new Argument<string?>("FILE") { Description = "Its config.yaml", Arity = ArgumentArity.ZeroOrOne };
         var output = new Option<string>("--output", "-o") { Description = "json or yaml [default: json]", HelpName = "FORMAT", DefaultValueFactory = _ => "json" };
         output.AcceptOnlyFromAmong("json", "yaml");
-        var specs = new MitmproxyOptions();
+        var specs = new MitmproxyArguments();
         var command = new Command("import", "Turn the rules of another tool into a rule file, on standard output.") { from, file, output };
         foreach (var option in specs.All)
         {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using RelayCore.Cli.Run;
 using RelayCore.Rules.Documents;
 using RelayCore.Runtime.Rules;
 

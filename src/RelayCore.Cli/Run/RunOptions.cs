@@ -142,7 +142,7 @@ internal sealed class RunOptions
 
     public Option<string?> RulesRoot { get; } = RuleSettings.RootOption();
 
-    public MitmproxyOptions Mitmproxy { get; } = new();
+    public MitmproxyArguments Mitmproxy { get; } = new();
 
     public Option<string?> ReadyFile { get; } = new("--ready-file")
     {

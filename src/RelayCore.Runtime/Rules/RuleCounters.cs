@@ -11,33 +11,37 @@ internal sealed class RuleCounters
     /// <summary>Sets of which running flows still count; a flow that outlives more of them is not counted any more.</summary>
     private const int MaxGenerations = 4;
 
-    private readonly List<RuleSet> _sets = [];
-    private Dictionary<string, (long Hits, long LastHit)> _before = new(StringComparer.Ordinal);
+    private readonly List<Dictionary<string, CompiledRule>> _sets = [];
+    private readonly Dictionary<string, (long Hits, long LastHit)> _before = new(StringComparer.Ordinal);
 
     /// <summary>Another set is in force; counters of ids it does not have are forgotten.</summary>
     public void Swap(RuleSet set, IReadOnlySet<string> ids)
     {
         if (_sets.Count == MaxGenerations)
         {
-            foreach (var rule in _sets[0].Rules)
+            foreach (var (id, rule) in _sets[0])
             {
-                _before[rule.Id] = Sum(_before.GetValueOrDefault(rule.Id), rule);
+                _before[id] = Sum(_before.GetValueOrDefault(id), rule);
             }
 
             _sets.RemoveAt(0);
         }
 
-        _sets.Add(set);
-        _before = _before.Where(x => ids.Contains(x.Key)).ToDictionary(StringComparer.Ordinal);
+        _sets.Add(set.Rules.ToDictionary(x => x.Id, StringComparer.Ordinal));
+        foreach (var gone in _sets.SelectMany(x => x.Keys).Concat(_before.Keys).Where(x => !ids.Contains(x)).ToList())
+        {
+            _before.Remove(gone);
+            _sets.ForEach(x => x.Remove(gone));
+        }
     }
 
     /// <summary>Hits and UTC ticks of the last one, for every id that has any.</summary>
     public Dictionary<string, (long Hits, long LastHit)> Read()
     {
         var all = new Dictionary<string, (long Hits, long LastHit)>(_before, StringComparer.Ordinal);
-        foreach (var rule in _sets.SelectMany(x => x.Rules))
+        foreach (var (id, rule) in _sets.SelectMany(x => x))
         {
-            all[rule.Id] = Sum(all.GetValueOrDefault(rule.Id), rule);
+            all[id] = Sum(all.GetValueOrDefault(id), rule);
         }
 
         return all;

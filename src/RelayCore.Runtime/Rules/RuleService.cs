@@ -54,7 +54,9 @@ public sealed partial class RuleService : IDisposable
             var sources = LoadFiles(problems);
             foreach (var (name, text) in _options.Texts)
             {
-                sources.Add(new(name, RuleSourceKind.Text, RuleDocument.Parse(text, name, problems).Rules));
+                // Whoever starts the proxy may name any file; only the sandbox they set themselves holds for them.
+                var root = _options.SandboxRoot ?? Path.GetPathRoot(_store.Path)!;
+                sources.Add(new(name, RuleSourceKind.Text, [.. RuleDocument.Parse(text, name, problems).Rules.Select(x => x with { BaseDirectory = root })]));
             }
 
             sources.Add(LoadKept(problems));

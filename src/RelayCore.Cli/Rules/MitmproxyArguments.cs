@@ -5,13 +5,13 @@ using RelayCore.Rules.Importing;
 namespace RelayCore.Cli.Rules;
 
 /// <summary>mitmproxy's one-liners as options, with its exact syntax; they become rules.</summary>
-internal sealed class MitmproxyOptions
+internal sealed class MitmproxyArguments
 {
-    private readonly Option<string[]> _modifyHeaders = Many("--modify-headers", "Set, add or remove header lines: /[filter/]name/[@]value; repeatable", "SPEC");
-    private readonly Option<string[]> _modifyBody = Many("--modify-body", "Replace in bodies: /[filter/]regex/[@]replacement; repeatable", "SPEC");
-    private readonly Option<string[]> _mapLocal = Many("--map-local", "Answer from files: |[filter|]url-regex|path; repeatable", "SPEC");
-    private readonly Option<string[]> _mapRemote = Many("--map-remote", "Rewrite URLs: |[filter|]url-regex|replacement; repeatable", "SPEC");
-    private readonly Option<string[]> _blockList = Many("--block-list", "Answer or cut matching requests: :filter:status, 444 cuts; repeatable", "SPEC");
+    private readonly Option<string[]> _modifyHeaders = Many("--modify-headers", "-H", "Set, add or remove header lines: /[filter/]name/[@]value; repeatable", "SPEC");
+    private readonly Option<string[]> _modifyBody = Many("--modify-body", "-B", "Replace in bodies: /[filter/]regex/[@]replacement; repeatable", "SPEC");
+    private readonly Option<string[]> _mapLocal = Many("--map-local", null, "Answer from files: |[filter|]url-regex|path; repeatable", "SPEC");
+    private readonly Option<string[]> _mapRemote = Many("--map-remote", "-M", "Rewrite URLs: |[filter|]url-regex|replacement; repeatable", "SPEC");
+    private readonly Option<string[]> _blockList = Many("--block-list", null, "Answer or cut matching requests: :filter:status, 444 cuts; repeatable", "SPEC");
     private readonly Option<bool> _antiCache = new("--anticache") { Description = "Remove request headers that may lead to 304 answers" };
     private readonly Option<bool> _antiCompression = new("--anticomp") { Description = "Ask servers for uncompressed content" };
     private readonly Option<string?> _stickyCookie = new("--stickycookie") { Description = "Send cookies seen before, for flows of this mitmproxy filter", HelpName = "FILTER" };
@@ -24,7 +24,7 @@ internal sealed class MitmproxyOptions
     /// <summary>The rules of a line, as the text of a rule file; <see langword="null"/> when there are none.</summary>
     public string? Read(ParseResult line, RuleProblems problems)
     {
-        var given = new MitmproxySpecs
+        var given = new MitmproxyOptions
         {
             ModifyHeaders = line.GetValue(_modifyHeaders) ?? [],
             ModifyBody = line.GetValue(_modifyBody) ?? [],
@@ -39,5 +39,6 @@ internal sealed class MitmproxyOptions
         return All.Any(x => line.GetResult(x) is { Implicit: false }) ? MitmproxyRules.FromOptions(given, problems) : null;
     }
 
-    private static Option<string[]> Many(string name, string description, string help) => new(name) { Description = description, HelpName = help };
+    private static Option<string[]> Many(string name, string? alias, string description, string help) =>
+        new(name, alias is null ? [] : [alias]) { Description = description, HelpName = help };
 }
