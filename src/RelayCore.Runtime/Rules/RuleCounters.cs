@@ -15,7 +15,7 @@ internal sealed class RuleCounters
     private readonly Dictionary<string, (long Hits, long LastHit)> _before = new(StringComparer.Ordinal);
 
     /// <summary>Another set is in force; counters of ids it does not have are forgotten.</summary>
-    public void Swap(RuleSet set, IReadOnlySet<string> ids)
+    public void Swap(RuleSet? set, IReadOnlySet<string> ids)
     {
         if (_sets.Count == MaxGenerations)
         {
@@ -27,7 +27,7 @@ internal sealed class RuleCounters
             _sets.RemoveAt(0);
         }
 
-        _sets.Add(set.Rules.ToDictionary(x => x.Id, StringComparer.Ordinal));
+        _sets.Add((set?.Rules ?? []).ToDictionary(x => x.Id, StringComparer.Ordinal));
         foreach (var gone in _sets.SelectMany(x => x.Keys).Concat(_before.Keys).Where(x => !ids.Contains(x)).ToList())
         {
             _before.Remove(gone);

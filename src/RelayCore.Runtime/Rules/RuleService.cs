@@ -134,7 +134,7 @@ public sealed partial class RuleService : IDisposable
         var rules = Parse(text, RuleSource.Api, problems);
         lock (_gate)
         {
-            _ = Compile(With(rules), problems);
+            _ = Compile(RuleSources.Merge(With(rules), problems), problems);
         }
 
         return problems;
@@ -205,8 +205,8 @@ public sealed partial class RuleService : IDisposable
     private RuleUpdate? Change(string operation, IReadOnlyList<RuleSource> sources, RuleProblems problems)
     {
         var merged = RuleSources.Merge(sources, problems);
-        var set = problems.HasErrors ? null : RuleSet.Compile([.. merged.Select(x => x.Rule)], _environment, problems);
-        if (set is null || problems.HasErrors)
+        var set = Compile(merged, problems);
+        if (problems.HasErrors)
         {
             Announce(operation == "deleted" ? "delete_failed" : "upsert_failed", problems);
             return new(RuleOutcome.Invalid, "The rules cannot be used; nothing has changed.", problems);
@@ -238,8 +238,8 @@ public sealed partial class RuleService : IDisposable
 
         _watcher.Watch(stamps, [.. sources.SelectMany(x => x.Folders)]);
         var merged = RuleSources.Merge(sources, problems);
-        var set = problems.HasErrors ? null : RuleSet.Compile([.. merged.Select(x => x.Rule)], _environment, problems);
-        if (set is null || problems.HasErrors)
+        var set = Compile(merged, problems);
+        if (problems.HasErrors)
         {
             return false;
         }
@@ -249,13 +249,17 @@ public sealed partial class RuleService : IDisposable
     }
 
     private void Apply(
-        string operation, IReadOnlyList<RuleSource> sources, List<(RuleDefinition Rule, RuleSource Source)> merged, RuleSet set, RuleProblems problems)
+        string operation, IReadOnlyList<RuleSource> sources, List<(RuleDefinition Rule, RuleSource Source)> merged, RuleSet? set, RuleProblems problems)
     {
+        var isNews = merged.Count > 0 || _state.Rules.Count > 0 || problems.Items.Count > 0;
         _counters.Swap(set, merged.Select(x => x.Rule.Id).ToHashSet(StringComparer.Ordinal));
         _state = new(sources, merged, set, problems, _environment.Time.GetUtcNow());
         (_failure, _failedAt) = (null, null);
-        _apply(set.Rules.Count == 0 ? null : RuleLibrary.Interceptor(set));
-        Announce(operation, problems);
+        _apply(set is null or { Rules.Count: 0 } ? null : RuleLibrary.Interceptor(set));
+        if (isNews)
+        {
+            Announce(operation, problems);
+        }
     }
 
     private void Announce(string operation, RuleProblems problems)
@@ -338,8 +342,9 @@ public sealed partial class RuleService : IDisposable
     private Dictionary<string, RuleWatcher.Stamp> Stamps() =>
         _options.Files.Concat(_state.Sources.SelectMany(x => x.Files)).Select(Path.GetFullPath).Distinct().ToDictionary(x => x, RuleWatcher.StampOf, StringComparer.Ordinal);
 
-    private RuleSet? Compile(IReadOnlyList<RuleSource> sources, RuleProblems problems) =>
-        problems.HasErrors ? null : RuleSet.Compile([.. RuleSources.Merge(sources, problems).Select(x => x.Rule)], _environment, problems);
+    // The catalog of filters and actions takes a while to set up; a proxy without rules starts without it.
+    private RuleSet? Compile(List<(RuleDefinition Rule, RuleSource Source)> merged, RuleProblems problems) =>
+        problems.HasErrors || merged.Count == 0 ? null : RuleSet.Compile([.. merged.Select(x => x.Rule)], _environment, problems);
 
     private List<RuleSource> With(IReadOnlyList<RuleDefinition> rules)
     {

@@ -28,7 +28,7 @@ internal sealed class RuleWatcher : IDisposable
     {
         _changed = changed;
         _settleTimer = time.CreateTimer(static state => ((RuleWatcher)state!).Settled(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _pollTimer = time.CreateTimer(static state => ((RuleWatcher)state!).Poll(), this, s_poll, s_poll);
+        _pollTimer = time.CreateTimer(static state => ((RuleWatcher)state!).Poll(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Watches exactly these files from now on; what changed between <paramref name="stamps"/> and now is told.</summary>
@@ -45,6 +45,8 @@ internal sealed class RuleWatcher : IDisposable
 
             _files = new(stamps, StringComparer.Ordinal);
             _included = [.. folders];
+            var period = _files.Count == 0 ? Timeout.InfiniteTimeSpan : s_poll; // nothing to watch wakes nobody up
+            _pollTimer.Change(period, period);
             foreach (var folder in _files.Keys.Select(x => Path.GetDirectoryName(x) ?? "/").Concat(folders).Distinct())
             {
                 if (_folders.Count < MaxFolders && !_folders.ContainsKey(folder))
