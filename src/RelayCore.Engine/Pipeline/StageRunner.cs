@@ -42,7 +42,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
@@ -100,7 +100,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         var changed = false;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -148,7 +148,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -179,7 +179,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
