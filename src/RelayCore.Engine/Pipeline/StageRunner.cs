@@ -15,6 +15,7 @@ namespace RelayCore.Engine.Pipeline;
 internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider time)
 {
     private long _started;
+    private FieldSection.Saved? _saved;
 
     public void Begin(long started) => _started = started;
 
@@ -44,6 +45,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         {
             if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
+                await WholeAsPieceAsync(interceptor, stage, exchange, body, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -55,7 +57,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
 
             var (before, wasReplaced) = (body.Octets, body.IsReplaced);
             var fields = stage == Stage.RequestBody ? exchange.Request.Fields : exchange.Response.Fields;
-            var saved = fields.Save();
+            var saved = _saved = fields.Save(_saved);
             var log = Listen(interceptor, stage, exchange, fields, body);
             var (request, response) = (exchange.Request.Save(), exchange.Response.Save());
             try
@@ -184,7 +186,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
                 continue;
             }
 
-            var saved = fields.Save();
+            var saved = stage is Stage.Trailers or Stage.Informational ? fields.Save() : _saved = fields.Save(_saved); // those come beside the others
             var log = Listen(interceptor, stage, exchange, fields, null);
             var request = stage == Stage.RequestHead ? exchange.Request.Save() : default;
             var response = stage == Stage.ResponseHead ? exchange.Response.Save() : default;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using RelayCore.Core.Interception;
+using RelayCore.Core.Messages;
 using RelayCore.Formats;
 using RelayCore.Protocols;
 using RelayCore.Rules;
@@ -104,6 +105,23 @@ public sealed class RuleProxyTests
     }
 
     [Fact]
+    public async Task ResponseBody_HeldForAnotherInterceptor_IsEditedFirst()
+    {
+        var seen = "";
+        await using var proxy = await TestProxy.StartAsync(x => x with
+        {
+            Interceptors =
+            [
+                Of(("up", RuleStage.ResponseHeaders, y => Done(() => y.State.Transform(PeerRole.Server, new Upper())))),
+                new Reader { Read = y => seen = Encoding.ASCII.GetString(y.Content.Span) },
+            ],
+        });
+        var (_, atClient) = await proxy.ExchangeAsync(proxy.Connect(), proxy.Origin(), Get, Chunked);
+        Assert.Equal(("ABCDEF!", "HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 7\r\n\r\nABCDEF!"), (seen, atClient));
+        Assert.Contains((await proxy.FlowAsync()).Mutations!, x => x is { Actor: "rule:up", Target: "response.body", Before: "6 octets", After: "7 octets" });
+    }
+
+    [Fact]
     public async Task ResponseBody_RulesThatCannotMatch_LeaveTheBodyAlone()
     {
         await using var proxy = await StartAsync(Of(
@@ -169,6 +187,21 @@ public sealed class RuleProxyTests
 
             body.Append(message, line + 2, length);
             at = line + 2 + length + 2;
+        }
+    }
+
+    private sealed class Reader : IInterceptor
+    {
+        public required Action<MessageBody> Read { get; init; }
+
+        public string Name => "reader";
+
+        public InterceptorNeeds Needs { get; } = new() { Stages = Stage.ResponseBody };
+
+        public ValueTask<Verdict> OnResponseBodyAsync(Exchange exchange, MessageBody body, CancellationToken cancellationToken)
+        {
+            Read(body);
+            return new(Verdict.Continue);
         }
     }
 }
