@@ -32,6 +32,41 @@ internal sealed partial class StageRunner
         return log;
     }
 
+    /// <summary>Shows a body that somebody else needs whole, as one piece, to who would have edited it on its way.</summary>
+    private async ValueTask WholeAsPieceAsync(IInterceptor interceptor, Stage stage, Exchange exchange, MessageBody body, CancellationToken cancellationToken)
+    {
+        var isRequest = stage == Stage.RequestBody;
+        if (body.Octets.IsEmpty || !InterceptorSet.IsCalled(interceptor, isRequest ? Stage.RequestChunk : Stage.ResponseChunk, exchange))
+        {
+            return;
+        }
+
+        var (chunk, before) = (new BodyChunk(), body.Octets);
+        chunk.Load(before, isLast: true);
+        try
+        {
+            if (isRequest)
+            {
+                await interceptor.OnRequestChunkAsync(exchange, chunk, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await interceptor.OnResponseChunkAsync(exchange, chunk, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (chunk.IsReplaced)
+            {
+                body.ReplaceOctets(chunk.Output.SelectMany(static x => x.ToArray()).ToArray());
+                recorder.Mutate(new(chunk.Actor ?? interceptor.Name, stage, isRequest ? "request.body" : "response.body",
+                    Octets(before.Length), Octets(body.Octets.Length), Now()));
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Failed(interceptor, stage, exchange, e);
+        }
+    }
+
     private void Mutate(Mutation mutation) => recorder.Mutate(mutation);
 
     /// <summary>One call of an interceptor: what was not recorded yet, and the name to record it under.</summary>

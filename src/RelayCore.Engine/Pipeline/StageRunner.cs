@@ -15,6 +15,7 @@ namespace RelayCore.Engine.Pipeline;
 internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider time)
 {
     private long _started;
+    private FieldSection.Saved? _saved;
 
     public void Begin(long started) => _started = started;
 
@@ -42,8 +43,9 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
+                await WholeAsPieceAsync(interceptor, stage, exchange, body, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -55,7 +57,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
 
             var (before, wasReplaced, coding) = (body.Octets, body.IsReplaced, body.ContentEncoding);
             var fields = stage == Stage.RequestBody ? exchange.Request.Fields : exchange.Response.Fields;
-            var saved = fields.Save();
+            var saved = _saved = fields.Save(_saved);
             var log = Listen(interceptor, stage, exchange, fields, body);
             var (request, response) = (exchange.Request.Save(), exchange.Response.Save());
             try
@@ -100,7 +102,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         var changed = false;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -148,7 +150,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -179,12 +181,12 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
 
-            var saved = fields.Save();
+            var saved = stage is Stage.Trailers or Stage.Informational ? fields.Save() : _saved = fields.Save(_saved); // those come beside the others
             var log = Listen(interceptor, stage, exchange, fields, null);
             var request = stage == Stage.RequestHead ? exchange.Request.Save() : default;
             var response = stage == Stage.ResponseHead ? exchange.Response.Save() : default;

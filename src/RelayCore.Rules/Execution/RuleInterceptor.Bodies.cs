@@ -147,6 +147,12 @@ public sealed partial class RuleInterceptor
             state.Log.Skipped(deferred.Rule, stage, CannotBeHeld);
         }
 
+        var sender = stage == RuleStage.RequestBody ? PeerRole.Client : PeerRole.Server;
+        if (state.Transforms(sender) is { HasRun: false } chain)
+        {
+            Report(rules, chain, sender, CannotBeHeld);
+        }
+
         foreach (var rule in RuleRunner.Candidates(rules, _set.Of(stage)))
         {
             state.Log.Skipped(rule, stage, CannotBeHeld);

@@ -147,13 +147,9 @@ internal sealed class TransformChain : IDisposable
             ArrayPool<byte>.Shared.Return(step);
         }
 
-        if (isLast && !_isDecoded)
+        if (isLast)
         {
-            // Ended before its coding did: closing the coding properly would make a truncated body look whole.
-            Problem = "the body ended inside its content coding";
-        }
-        else if (isLast)
-        {
+            // Codings of several members do not say where they end; the framing of the body did.
             Emit(default, isLast: true);
         }
     }
