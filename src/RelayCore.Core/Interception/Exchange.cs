@@ -18,6 +18,8 @@ public abstract class FlowContext
     private IList<string> _rules = [];
     private object? _ruleState;
     private IFlowTrace? _trace;
+    private string? _marker;
+    private string? _comment;
 
     /// <summary>Id of the flow.</summary>
     public FlowId Id { get; private set; }
@@ -54,6 +56,20 @@ public abstract class FlowContext
 
     /// <summary>Monotonic timestamp of the begin of the flow, of the engine's clock.</summary>
     public long StartedAt { get; set; }
+
+    /// <summary>Marker of the flow in lists, e.g. an emoji; <see langword="null"/> for none.</summary>
+    public string? Marker
+    {
+        get => Owner._marker;
+        set => Owner._marker = value;
+    }
+
+    /// <summary>Comment on the flow; <see langword="null"/> for none.</summary>
+    public string? Comment
+    {
+        get => Owner._comment;
+        set => Owner._comment = value;
+    }
 
     private FlowContext Owner => _shared ?? this;
 
@@ -93,6 +109,7 @@ public abstract class FlowContext
         _tags = [];
         _rules.Clear();
         (_variables, _trace) = (null, null);
+        (_marker, _comment) = (null, null);
     }
 
     /// <summary>Becomes another view of the same flow: same id and connections, one set of tags, variables and rules.</summary>
