@@ -1,9 +1,10 @@
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Rules.Execution;
-using RelayCore.Rules.Filters.JsonPaths;
 
 namespace RelayCore.Rules.Filters.Language;
 
@@ -186,7 +187,10 @@ internal static class LiveFilter
 
         // IPv6 has brackets, as in a URL; 65 characters of address with a scope, and a port.
         Span<char> text = stackalloc char[80];
-        return ip.TryFormat(text, out var length) && matcher.Matches(text[..length], context);
+        var written = ip.AddressFamily == AddressFamily.InterNetworkV6
+            ? text.TryWrite(CultureInfo.InvariantCulture, $"[{ip.Address}]:{ip.Port}", out var length)
+            : text.TryWrite(CultureInfo.InvariantCulture, $"{ip.Address}:{ip.Port}", out length);
+        return written && matcher.Matches(text[..length], context);
     }
 
     private static bool Variables(RuleContext context, Matcher matcher)
