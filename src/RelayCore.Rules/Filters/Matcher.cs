@@ -68,6 +68,9 @@ public sealed class Matcher
     /// <summary>The comparison it comes down to (a glob may be a suffix), and with what; <see langword="null"/> for a regex.</summary>
     internal (MatcherMode Mode, string Value)? Plain => _regex is null ? (_how, _operand) : null;
 
+    /// <summary>Names of a regex's groups, numbers included; empty for anything else.</summary>
+    internal IReadOnlyList<string> GroupNames => Mode == MatcherMode.Regex ? _regex!.GetGroupNames() : [];
+
     /// <summary>Compiles <c>{mode, value, ignore_case?}</c> or a plain string.</summary>
     /// <returns><see langword="null"/> when a regex or glob is bad, which is reported with the place of its value.</returns>
     public static Matcher? Compile(RuleNode node, bool ignoreCase, RuleProblems problems) => Compile(node, ignoreCase, problems, null);
@@ -101,9 +104,9 @@ public sealed class Matcher
         {
             problems.Error(how == MatcherMode.Regex ? "RULE-311" : "RULE-312", value, $"the {(how == MatcherMode.Regex ? "regex" : "glob")} cannot be used: {problem!.Text}");
         }
-        else if (how == MatcherMode.Regex)
+        else
         {
-            captures?.UnionWith(matcher._regex!.GetGroupNames());
+            captures?.UnionWith(matcher.GroupNames);
         }
 
         return matcher;
