@@ -87,7 +87,7 @@ internal sealed class MapRemote(Template url, Regex? pattern, MapRemote.PathMode
             return regex is null ? null : new(target, regex, null, config.Boolean("preserve_host"));
         }
 
-        if (target.IsConstant && TargetUrl.Read(target.Source, out var problem) is null)
+        if (target.IsConstant && TargetUrl.Read(target.Expand(null!), out var problem) is null)
         {
             config.Error("RULE-414", "url", problem! + ".", "For example \"https://staging.example:8443\".");
             return null;
