@@ -14,8 +14,10 @@ internal static class TemplateVariables
 
     private static readonly Dictionary<string, Variable> s_plain = new(StringComparer.Ordinal)
     {
-        ["timestamp"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow().ToUnixTimeMilliseconds()}")),
-        ["timestamp.iso"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'}")),
+        ["timestamp"] = new(RuleStage.All, static (o, c, _) =>
+            o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow().ToUnixTimeMilliseconds()}")),
+        ["timestamp.iso"] = new(RuleStage.All, static (o, c, _) =>
+            o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'}")),
         ["uuid"] = new(RuleStage.All, static (o, _, _) => o.Append(CultureInfo.InvariantCulture, $"{Guid.NewGuid()}")),
         ["flow.id"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Flow.Id.Value}")),
         ["client.ip"] = new(RuleStage.All, static (o, c, _) => FlowValues.Address(o, c.Flow.Client.RemoteEndPoint)),

@@ -30,7 +30,7 @@ public sealed class ActionCatalogTests
         {
             var bench = new ActionBench(stage: stage);
             Assert.NotNull(bench.Compile(name, type.Example));
-            Assert.DoesNotContain(bench.Problems.Items, x => x.Code is not "RULE-409" and not "RULE-402");
+            Assert.DoesNotContain(bench.Problems.Items, x => x.Code != "RULE-409");
         }
     }
 
@@ -46,10 +46,6 @@ public sealed class ActionCatalogTests
             PropertyKind.List => new JsonArray("{{nope}}"),
             _ => "{{nope}}",
         };
-        if (property == "pattern")
-        {
-            return;
-        }
 
         var bench = new ActionBench(stage: RuleStages.Ordered.First(x => (x & type.Stages) != 0 && x != RuleStage.Connect && x != RuleStage.ClientHello));
         bench.Compile(name, config.ToJsonString());
