@@ -43,7 +43,8 @@ internal static class AnswerActions
     /// <summary>All of them.</summary>
     public static IReadOnlyList<ActionType> All { get; } =
     [
-        new("MockResponse", Answerable, "Answers with a response of the rule; the server is not asked, or its answer not used.", Shape.Of(s_answer), c => new Mock(new(c)))
+        new("MockResponse", Answerable, "Answers with a response of the rule; the server is not asked, or its answer not used.",
+            Shape.Of(s_answer), c => new Mock(new(c)))
         {
             Example = """{"status":503,"headers":{"Retry-After":"5"},"body":{"type":"Text","value":"busy"}}""",
             IsTerminal = true,
@@ -55,7 +56,11 @@ internal static class AnswerActions
                     IsRequired = true,
                     Items = new("response", PropertyKind.Object, "One of them.") { Shape = Shape.Of(s_answer) },
                 },
-                new("after", PropertyKind.Choice, "Behind the last one: the last again, all of them again, or the request goes on.") { Values = ["last", "cycle", "continue"], Default = "\"last\"" }),
+                new("after", PropertyKind.Choice, "Behind the last one: the last again, all of them again, or the request goes on.")
+                {
+                    Values = ["last", "cycle", "continue"],
+                    Default = "\"last\"",
+                }),
             Sequence.Compile)
         {
             Example = """{"responses":[{"status":503},{"status":200,"body":"OK"}],"after":"last"}""",
@@ -97,7 +102,8 @@ internal static class AnswerActions
             var body = AnswerBody.Read(config, "body");
             if (_status is 204 or 205 or 304 && body is not null)
             {
-                config.Scope.Problems.Warning("RULE-412", config["body"]!, $"A response with status {_status} has no body (RFC 9110 §15); this one is left out.");
+                config.Scope.Problems.Warning(
+                    "RULE-412", config["body"]!, $"A response with status {_status} has no body (RFC 9110 §15); this one is left out.");
                 body = null;
             }
 
@@ -128,7 +134,8 @@ internal static class AnswerActions
                 fields.Insert(0, new("Content-Type", _body!.MediaType));
             }
 
-            return ActionResult.Terminal(new Verdict.Respond(_status, fields, body) { Reason = _reason?.For(context) }, FormattableString.Invariant($"answered with {_status}"));
+            var answer = new Verdict.Respond(_status, fields, body) { Reason = _reason?.For(context) };
+            return ActionResult.Terminal(answer, FormattableString.Invariant($"answered with {_status}"));
         }
     }
 
@@ -182,7 +189,8 @@ internal static class AnswerActions
             var status = (int)config.Integer("status", 302);
             if (status is not (300 or 301 or 302 or 303 or 305 or 307 or 308))
             {
-                config.Error("RULE-415", "status", $"{status} is not a redirection.", "301 and 308 are permanent, 302, 303 and 307 are not; 307 and 308 keep method and body.");
+                config.Error("RULE-415", "status", $"{status} is not a redirection.",
+                    "301 and 308 are permanent, 302, 303 and 307 are not; 307 and 308 keep method and body.");
                 return null;
             }
 
@@ -209,7 +217,8 @@ internal static class AnswerActions
         {
             var text = detail.Expand(context);
             var more = text.Length == 0 ? "" : $",\"detail\":\"{JsonEncodedText.Encode(text)}\"";
-            var body = string.Create(CultureInfo.InvariantCulture, $$"""{"type":"about:blank","title":"{{ReasonPhrases.Get(status)}}","status":{{status}}{{more}}}""");
+            var body = string.Create(
+                CultureInfo.InvariantCulture, $$"""{"type":"about:blank","title":"{{ReasonPhrases.Get(status)}}","status":{{status}}{{more}}}""");
             return ActionResult.Terminal(new Verdict.Respond(status, [new("Content-Type", "application/problem+json")], Encoding.UTF8.GetBytes(body)));
         }
     }

@@ -15,7 +15,12 @@ internal static class FlowActions
     private const int MaxVariable = 64 * 1024;
 
     private static readonly Shape s_pause = Shape.Of(
-        new Property("timeout_ms", PropertyKind.Integer, "Milliseconds after which the flow goes on unchanged.") { Min = 1, Max = 86_400_000, Default = "60000" });
+        new Property("timeout_ms", PropertyKind.Integer, "Milliseconds after which the flow goes on unchanged.")
+        {
+            Min = 1,
+            Max = 86_400_000,
+            Default = "60000",
+        });
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<ActionType> All { get; } =
@@ -24,7 +29,8 @@ internal static class FlowActions
         {
             IsTerminal = true,
         },
-        new("Abort", BeforeEnd, "Resets the client's connection, and the server's: TCP RST, or RST_STREAM in HTTP/2. A session of messages is closed.", Shape.None, _ => new Abort())
+        new("Abort", BeforeEnd, "Resets the client's connection, and the server's: TCP RST, or RST_STREAM in HTTP/2. A session of messages is closed.",
+            Shape.None, _ => new Abort())
         {
             IsTerminal = true,
         },
@@ -75,7 +81,9 @@ internal static class FlowActions
         return ActionResult.Terminal(verdict, detail);
     }
 
-    private static string Cut(string text, int length) => text.Length <= length ? text : text[..length];
+    // Not between the two halves of a character: an emoji is two.
+    private static string Cut(string text, int length) =>
+        text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
     private sealed class Drop : ImmediateAction
     {
@@ -188,7 +196,8 @@ internal static class FlowActions
             var name = config.Text("name");
             if (config.Scope.Environment.Functions is not { } functions)
             {
-                config.Error("RULE-417", "name", "There are no functions that rules could call.", "Load a script that defines them, or register them in the program.");
+                config.Error("RULE-417", "name", "There are no functions that rules could call.",
+                    "Load a script that defines them, or register them in the program.");
                 return null;
             }
 

@@ -48,7 +48,9 @@ internal static class HeaderActions
                     new("add_if_missing", PropertyKind.Boolean, "Whether to append a line when there is none.") { Default = "false" }),
                 c => new UpdateField(FieldName.Read(c, "name"), FieldValue.Read(c, "value", hasPrevious: true), c.Boolean("add_if_missing"), isRequest))
             {
-                Example = isRequest ? """{"name":"User-Agent","value":"{{previous}} qa","add_if_missing":true}""" : """{"name":"Server","value":"{{previous}} via relay","add_if_missing":true}""",
+                Example = isRequest
+                    ? """{"name":"User-Agent","value":"{{previous}} qa","add_if_missing":true}"""
+                    : """{"name":"Server","value":"{{previous}} via relay","add_if_missing":true}""",
             };
             yield return new($"Delete{message}Header", stages, $"Removes every field line of a name from the {head}.",
                 Shape.Of(Template("name", "Name of the field.")), c => new DeleteField(FieldName.Read(c, "name"), isRequest))
@@ -76,7 +78,9 @@ internal static class HeaderActions
                 c => LinearRegex.Compile(c, "pattern", c.Boolean("ignore_case")) is { } regex
                     ? new ReplaceInField(FieldName.Read(c, "name"), regex, c.Template("replacement"), isRequest) : null)
             {
-                Example = isRequest ? """{"name":"User-Agent","pattern":"curl/(\\d+)","replacement":"agent-$1"}""" : """{"name":"Server","pattern":"^(\\w+).*","replacement":"$1"}""",
+                Example = isRequest
+                    ? """{"name":"User-Agent","pattern":"curl/(\\d+)","replacement":"agent-$1"}"""
+                    : """{"name":"Server","pattern":"^(\\w+).*","replacement":"$1"}""",
             };
         }
     }

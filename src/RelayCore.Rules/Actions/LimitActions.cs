@@ -14,9 +14,11 @@ internal static class LimitActions
     public static IReadOnlyList<ActionType> All { get; } =
     [
         new("RateLimit", FlowActions.BeforeEnd,
-            "Lets so many through in a window, by a token bucket for each key; beyond it answers 429 with Retry-After, or closes the connection, or discards the message.",
+            "Lets so many through in a window, by a token bucket for each key; beyond it answers 429 with Retry-After, or closes the connection, "
+            + "or discards the message.",
             Shape.Of(
-                HeaderActions.Template("key", "Whom it limits; all flows with the same text share a bucket. At most 10,000 keys are kept, the one not used for longest starts anew."),
+                HeaderActions.Template(
+                    "key", "Whom it limits; flows with the same text share a bucket. At most 10,000 keys are kept, the one not used for longest starts anew."),
                 new("limit", PropertyKind.Integer, "Flows in a window, and at once after a rest.") { IsRequired = true, Min = 1, Max = 1_000_000_000 },
                 new("window_ms", PropertyKind.Integer, "Milliseconds in which an empty bucket fills.") { IsRequired = true, Min = 1, Max = 86_400_000 }),
             c => new RateLimit(c))
@@ -56,8 +58,8 @@ internal static class LimitActions
         {
             var seconds = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
             var limit = _limit.ToString(CultureInfo.InvariantCulture);
-            var body = FormattableString.Invariant(
-                $$"""{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"More than {{limit}} requests in {{_window.TotalMilliseconds}} ms. Try again in {{seconds}} s."}""");
+            var detail = FormattableString.Invariant($"More than {limit} requests in {_window.TotalMilliseconds} ms. Try again in {seconds} s.");
+            var body = $$"""{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"{{detail}}"}""";
             return new(429,
             [
                 new("Content-Type", "application/problem+json"),

@@ -14,7 +14,8 @@ internal static class StickyActions
     public static IReadOnlyList<ActionType> All { get; } =
     [
         new("StickyCookie", RuleStage.RequestHeaders | RuleStage.ResponseHeaders,
-            "Keeps cookies for clients that do not: at ResponseHeaders those a server sets are remembered, at RequestHeaders those that apply are sent. Domain, path, Secure and expiry are respected; cookies the client sends under other names stay. A rule each for both.",
+            "Keeps cookies for clients that do not: at ResponseHeaders those a server sets are remembered, at RequestHeaders those that apply are sent. "
+            + "Domain, path, Secure and expiry are respected; cookies the client sends under other names stay. A rule each for both.",
             Shape.None, _ => new StickyCookie()),
         new("StickyAuth", RuleStage.RequestHeaders,
             "Remembers the last Authorization sent to an origin, and sends it with requests that have none.",
@@ -35,7 +36,9 @@ internal static class StickyActions
                 kept += jar.Store(Encoding.Latin1.GetString(fields.Value(index)), origin.Host, origin.Port, origin.IsSecure, request.Path, now) ? 1 : 0;
             }
 
-            return kept > 0 ? new(ActionOutcome.Done, FormattableString.Invariant($"{kept} cookies taken")) : ActionResult.NoEffect("the response sets no cookie that may be kept");
+            return kept > 0
+                ? new(ActionOutcome.Done, FormattableString.Invariant($"{kept} cookies taken"))
+                : ActionResult.NoEffect("the response sets no cookie that may be kept");
         }
 
         private static ActionResult Send(RuleContext context)

@@ -92,7 +92,7 @@ internal static class TargetActions
         public static SetMethod? Compile(ConfigReader config)
         {
             var template = config.Template("method");
-            if (template.IsConstant && Problem(template.Source) is { } problem)
+            if (template.IsConstant && Problem(template.Expand(null!)) is { } problem)
             {
                 config.Error("RULE-415", "method", problem + ".");
                 return null;

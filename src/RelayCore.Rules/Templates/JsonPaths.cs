@@ -97,11 +97,14 @@ internal sealed class JsonPaths : IJsonPaths
         {
             try
             {
-                using var document = JsonDocument.Parse(json, new() { MaxDepth = MaxDepth, AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+                using var document = JsonDocument.Parse(json, new() { MaxDepth = MaxDepth });
                 var element = document.RootElement;
                 foreach (var (name, index) in steps)
                 {
-                    if (name is null ? !TryIndex(element, index, out element) : element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out element))
+                    var isFound = name is null
+                        ? TryIndex(element, index, out element)
+                        : element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out element);
+                    if (!isFound)
                     {
                         return null;
                     }

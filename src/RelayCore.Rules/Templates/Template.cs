@@ -80,12 +80,6 @@ public sealed class Template
                     continue;
                 }
 
-                if (variable.Write is null)
-                {
-                    literal.Append(variable.Text);
-                    continue;
-                }
-
                 Flush(literal, parts);
                 parts.Add(variable);
             }

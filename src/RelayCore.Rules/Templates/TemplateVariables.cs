@@ -14,8 +14,10 @@ internal static class TemplateVariables
 
     private static readonly Dictionary<string, Variable> s_plain = new(StringComparer.Ordinal)
     {
-        ["timestamp"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow().ToUnixTimeMilliseconds()}")),
-        ["timestamp.iso"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'}")),
+        ["timestamp"] = new(RuleStage.All, static (o, c, _) =>
+            o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow().ToUnixTimeMilliseconds()}")),
+        ["timestamp.iso"] = new(RuleStage.All, static (o, c, _) =>
+            o.Append(CultureInfo.InvariantCulture, $"{c.Environment.Time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'}")),
         ["uuid"] = new(RuleStage.All, static (o, _, _) => o.Append(CultureInfo.InvariantCulture, $"{Guid.NewGuid()}")),
         ["flow.id"] = new(RuleStage.All, static (o, c, _) => o.Append(CultureInfo.InvariantCulture, $"{c.Flow.Id.Value}")),
         ["client.ip"] = new(RuleStage.All, static (o, c, _) => FlowValues.Address(o, c.Flow.Client.RemoteEndPoint)),
@@ -61,7 +63,7 @@ internal static class TemplateVariables
     /// <param name="node">The string it is part of.</param>
     /// <param name="scope">The rule.</param>
     /// <param name="hasPrevious">Whether <c>{{previous}}</c> is known.</param>
-    /// <returns>A writer; a literal for what is known already; <see langword="null"/> when it was reported.</returns>
+    /// <returns><see langword="null"/> when it was reported.</returns>
     public static Template.Part? Compile(string name, RuleNode node, CompileScope scope, bool hasPrevious)
     {
         if (s_plain.TryGetValue(s_aliases.GetValueOrDefault(name, name), out var plain))
@@ -71,7 +73,8 @@ internal static class TemplateVariables
 
         if (name == "rule.id")
         {
-            return new(scope.Rule.Id, null);
+            var id = scope.Rule.Id;
+            return new(name, (o, _, _) => o.Append(id));
         }
 
         if (name == "previous")
@@ -196,10 +199,10 @@ internal static class TemplateVariables
         if (Environment.GetEnvironmentVariable(name) is not { } value)
         {
             scope.Problems.Warning("RULE-406", node, $"The environment variable '{name}' is not set; its value is an empty text.");
-            return new("", null);
+            value = "";
         }
 
-        return new(value, null);
+        return new("env." + name, (o, _, _) => o.Append(value));
     }
 
     private static Template.Part? OfRandom(string range, string name, RuleNode node, CompileScope scope)

@@ -40,7 +40,11 @@ internal sealed class ActionBench
         Definition = Define(new(NodeKind.Null, new("test.yaml", 1, 1), "$"));
         Context = new()
         {
-            Stage = stage, Flow = Exchange, Exchange = Exchange, Environment = Environment, State = new(),
+            Stage = stage,
+            Flow = Exchange,
+            Exchange = Exchange,
+            Environment = Environment,
+            State = new(),
             Rule = new(Definition, AllCondition.Instance, []),
         };
         if (body is not null)

@@ -115,11 +115,10 @@ public sealed class TemplateTests
     }
 
     [Fact]
-    public void Expand_AllowedEnvironmentVariable_IsReadAtLoad()
+    public void Expand_AllowedEnvironmentVariable_HasItsValue()
     {
         Environment.SetEnvironmentVariable("RELAYCORE_TEST_TEMPLATE", "yes");
         var bench = new ActionBench(environment: t => new() { Codings = new ContentCodings(), Time = t, EnvironmentAllowed = new HashSet<string> { "RELAYCORE_TEST_TEMPLATE" } });
-        Assert.True(bench.Template("{{env.RELAYCORE_TEST_TEMPLATE}}!").IsConstant);
         Assert.Equal("yes!", bench.Expand("{{env.RELAYCORE_TEST_TEMPLATE}}!"));
     }
 

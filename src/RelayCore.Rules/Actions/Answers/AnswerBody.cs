@@ -21,7 +21,7 @@ internal sealed class AnswerBody
     {
         (_octets, _text, _path) = (octets, text, path);
         (_base, _sandbox) = (scope.BaseDirectory, Sandbox.Of(scope));
-        MediaType = path is { IsConstant: true } ? MediaTypes.Of(path.Source)
+        MediaType = path is { IsConstant: true } ? MediaTypes.Of(path.Expand(null!))
             : text is null ? "application/octet-stream" : "text/plain; charset=utf-8";
     }
 

@@ -59,7 +59,9 @@ internal static class CookieActions
 
     private static string Value(string value) =>
         CookieText.IndexOfInvalid(value) is var at && at < 0
-            ? value : throw new TemplateException(FormattableString.Invariant($"the value of the cookie has U+{(int)value[at]:X4} at {at}, which would end it (RFC 6265 §4.1.1)"));
+            ? value
+            : throw new TemplateException(FormattableString.Invariant(
+                $"the value of the cookie has U+{(int)value[at]:X4} at {at}, which would end it (RFC 6265 §4.1.1)"));
 
     /// <summary>Index of the next Set-Cookie line that sets a cookie, or -1.</summary>
     private static int IndexOf(FieldSection fields, string name, int from)
@@ -110,7 +112,8 @@ internal static class CookieActions
 
         private readonly (string Name, FieldValue Value)[] _attributes =
         [
-            .. new[] { ("domain", "Domain"), ("path", "Path"), ("expires", "Expires") }.Where(x => config.Has(x.Item1)).Select(x => (x.Item2, FieldValue.Read(config, x.Item1))),
+            .. new[] { ("domain", "Domain"), ("path", "Path"), ("expires", "Expires") }
+                .Where(x => config.Has(x.Item1)).Select(x => (x.Item2, FieldValue.Read(config, x.Item1))),
         ];
 
         private enum SameSite

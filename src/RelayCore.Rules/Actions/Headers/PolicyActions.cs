@@ -17,7 +17,8 @@ internal static class PolicyActions
     public static IReadOnlyList<ActionType> All { get; } =
     [
         new("Cors", BothHeads,
-            "Allows pages of other origins: at RequestHeaders a preflight is answered with 204 without asking the server, at ResponseHeaders the response gets its fields. A rule each for both.",
+            "Allows pages of other origins: at RequestHeaders a preflight is answered with 204 without asking the server, at ResponseHeaders the response "
+            + "gets its fields. A rule each for both.",
             Shape.Of(
                 new("origins", PropertyKind.List, "Origins that are allowed; \"*\" for all.") { Items = Text("origin"), Default = """["*"]""" },
                 new("methods", PropertyKind.List, "Methods that are allowed; the one asked for when absent.") { Items = Text("method") },
@@ -30,7 +31,8 @@ internal static class PolicyActions
             Example = """{"origins":["*"],"credentials":true,"max_age":600}""",
         },
         new("RemoveCaching", BothHeads,
-            "Makes every response come whole and fresh: the request loses If-None-Match, If-Modified-Since and If-Range, the response its validators, and is not to be stored.",
+            "Makes every response come whole and fresh: the request loses If-None-Match, If-Modified-Since and If-Range, the response its validators, "
+            + "and is not to be stored.",
             Shape.None, _ => new RemoveCaching()),
         new("RemoveCompression", RuleStage.RequestHeaders, "Asks the server for a body without content coding: Accept-Encoding becomes identity.",
             Shape.None, _ => new RemoveCompression()),
@@ -77,7 +79,8 @@ internal static class PolicyActions
             return context.Stage == RuleStage.ResponseHeaders ? Share(exchange.Response.Fields, allowed, context) : Preflight(exchange.Request.Fields, allowed, context);
         }
 
-        private static FieldValue[] Values(ConfigReader config, string name) => [.. config[name]?.Items.Select(x => FieldValue.Read(x, config.Scope)) ?? []];
+        private static FieldValue[] Values(ConfigReader config, string name) =>
+            [.. config[name]?.Items.Select(x => FieldValue.Read(x, config.Scope)) ?? []];
 
         // With credentials "*" would be taken literally (Fetch §3.2.5), so the origin itself is named.
         private string? Allowed(string origin, RuleContext context)

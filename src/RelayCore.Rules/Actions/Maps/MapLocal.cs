@@ -41,15 +41,18 @@ internal sealed class MapLocal : RuleAction
     }
 
     public static ActionType Type { get; } = new("MapLocal", RuleStage.RequestHeaders | RuleStage.RequestBody,
-        "Answers with a local file, or from a folder by the path of the request; ranges and conditions work. Nothing outside of the sandbox is read, symbolic links included.",
+        "Answers with a local file, or from a folder by the path of the request; ranges and conditions work. Nothing outside of the sandbox is read, "
+        + "symbolic links included.",
         Shape.Of(
             HeaderActions.Template("path", "File or folder, absolute or from the folder of the rule file."),
             HeaderActions.Template("content_type", "Media type; by the extension when absent.", isRequired: false),
             new("headers", PropertyKind.Fields, "Further field lines."),
-            HeaderActions.Template("strip_prefix", "For a folder: beginning of the request's path that is not part of the file's; another path does not match.", isRequired: false),
+            HeaderActions.Template(
+                "strip_prefix", "For a folder: beginning of the request's path that is not part of the file's; another path does not match.", isRequired: false),
             new("pattern", PropertyKind.Text, "For a folder: regex on the URL; its first group, or what is behind the match, is the path of the file."),
             new("index", PropertyKind.Text, "For a folder: the file that stands for it.") { Default = "\"index.html\"" },
-            new("on_missing", PropertyKind.Choice, "Without such a file: 404, or the request goes on. Absent: a folder answers 404, a single file fails and the request goes on.")
+            new("on_missing", PropertyKind.Choice,
+                "Without such a file: 404, or the request goes on. Absent: a folder answers 404, a single file fails and the request goes on.")
             {
                 Values = ["not_found", "continue"],
             }),

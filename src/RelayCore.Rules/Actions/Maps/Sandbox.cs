@@ -21,8 +21,17 @@ internal sealed class Sandbox
     public string? Resolve(string path, out string? problem)
     {
         problem = null;
-        var root = RealPath(_root);
-        var real = RealPath(Path.GetFullPath(path));
+        string? root, real;
+        try
+        {
+            (root, real) = (RealPath(_root), RealPath(Path.GetFullPath(path)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = $"'{path}' cannot be looked at: {e.Message}";
+            return null;
+        }
+
         if (root is not null && real is not null
             && (real == root || real.StartsWith(Path.EndsInDirectorySeparator(root) ? root : root + Path.DirectorySeparatorChar, StringComparison.Ordinal)))
         {

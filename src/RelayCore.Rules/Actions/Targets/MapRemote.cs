@@ -26,11 +26,16 @@ internal sealed class MapRemote(Template url, Regex? pattern, MapRemote.PathMode
     }
 
     public static ActionType Type { get; } = new("MapRemote", RuleStage.RequestHeaders,
-        "Sends the request to another server. A target without path keeps path and query of the request; one with a path replaces the path, and the query if it has one.",
+        "Sends the request to another server. A target without path keeps path and query of the request; one with a path replaces the path, "
+        + "and the query if it has one.",
         Shape.Of(
-            HeaderActions.Template("url", "Absolute URL with http, https, ws or wss. With a pattern: what replaces each match in the URL, $1 for what a group matched."),
+            HeaderActions.Template(
+                "url", "Absolute URL with http, https, ws or wss. With a pattern: what replaces each match in the URL, $1 for what a group matched."),
             new("preserve_host", PropertyKind.Boolean, "Whether the Host field stays as the client sent it.") { Default = "false" },
-            new("path", PropertyKind.Choice, "What becomes of the path: keep, replace, or append that of the request to that of the target.") { Values = ["keep", "replace", "append"] },
+            new("path", PropertyKind.Choice, "What becomes of the path: keep, replace, or append that of the request to that of the target.")
+            {
+                Values = ["keep", "replace", "append"],
+            },
             new("pattern", PropertyKind.Text, "Regex on the whole URL, run in linear time; then 'path' has no meaning."),
             new("ignore_case", PropertyKind.Boolean, "Whether the pattern matches letters without case.") { Default = "false" }),
         Compile)
@@ -87,7 +92,7 @@ internal sealed class MapRemote(Template url, Regex? pattern, MapRemote.PathMode
             return regex is null ? null : new(target, regex, null, config.Boolean("preserve_host"));
         }
 
-        if (target.IsConstant && TargetUrl.Read(target.Source, out var problem) is null)
+        if (target.IsConstant && TargetUrl.Read(target.Expand(null!), out var problem) is null)
         {
             config.Error("RULE-414", "url", problem! + ".", "For example \"https://staging.example:8443\".");
             return null;
