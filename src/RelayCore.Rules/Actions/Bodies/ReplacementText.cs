@@ -38,7 +38,7 @@ internal sealed class ReplacementText
                 {
                     literal.Append('$');
                 }
-                else if (regex.GroupNumberFromName(name) is var group and >= 0)
+                else if (ContentRegex.Group(regex, name) is var group and >= 0)
                 {
                     result.Add(literal, node, scope);
                     result._parts.Add((null, group));
