@@ -15,7 +15,7 @@ public sealed class BodyActionsTests
     public async Task SetResponseBody_AnyCoding_LeavesInIt(string named)
     {
         var coding = named.Length == 0 ? null : named;
-        var bench = new ActionBench().Response("old", "text/plain", coding);
+        var bench = new BodyBench().Response("old", "text/plain", coding);
         Assert.Equal(ActionOutcome.Done, (await bench.RunAsync("SetResponseBody", """{"body":{"type":"Text","value":"né"}}""")).Outcome);
         Assert.True(ContentCodings.Instance.TryDecode(bench.Body.Octets, coding, 1000, out var content, out _));
         Assert.Equal("né", Encoding.UTF8.GetString(content.Span));
@@ -28,7 +28,7 @@ public sealed class BodyActionsTests
     [InlineData("""{"body":{"type":"Base64","value":"AP8g\n"}}""", "\u0000ÿ ")]
     public async Task SetRequestBody_EverySource_IsTheContent(string config, string latin1)
     {
-        var bench = new ActionBench(RuleStage.RequestBody).Request("old");
+        var bench = new BodyBench(RuleStage.RequestBody).Request("old");
         await bench.RunAsync("SetRequestBody", config);
         Assert.Equal((latin1, true), (Encoding.Latin1.GetString(bench.Body.Octets.Span), bench.Body.IsReplaced));
     }
@@ -40,7 +40,7 @@ public sealed class BodyActionsTests
     [InlineData("text/plain; charset=nonsense", "é", new byte[] { 0xC3, 0xA9 })]
     public async Task SetResponseBody_Charset_IsKeptWhenItHasTheCharacters(string type, string text, byte[] octets)
     {
-        var bench = new ActionBench().Response("old", type);
+        var bench = new BodyBench().Response("old", type);
         await bench.RunAsync("SetResponseBody", "{\"body\":\"" + text + "\"}");
         Assert.Equal(octets, bench.Body.Octets.ToArray());
     }
@@ -48,7 +48,7 @@ public sealed class BodyActionsTests
     [Fact]
     public async Task SetResponseBody_CodingNobodyCanProduce_LeavesWithout()
     {
-        var bench = new ActionBench();
+        var bench = new BodyBench();
         bench.Exchange.Response.Fields.Add("Content-Encoding", "compress");
         bench.Context.Body = new("xx"u8.ToArray(), "compress", ContentCodings.Instance, 1000);
         Assert.Equal(ActionOutcome.Done, (await bench.RunAsync("SetResponseBody", """{"body":"new"}""")).Outcome);
@@ -62,7 +62,7 @@ public sealed class BodyActionsTests
         try
         {
             var file = Path.Combine(folder.FullName, "alt.html");
-            var bench = new ActionBench { BaseDirectory = folder.FullName }.Response("old");
+            var bench = new BodyBench { BaseDirectory = folder.FullName }.Response("old");
             var action = bench.Compile("SetResponseBody", """{"body":{"type":"File","value":"alt.html"}}""");
             Assert.Contains(bench.Problems.Items, x => x.Code == "RULE-507" && x.Message.Contains(file, StringComparison.Ordinal));
             var missing = await action.RunAsync(bench.Context, TestContext.Current.CancellationToken);
@@ -91,7 +91,7 @@ public sealed class BodyActionsTests
         try
         {
             await File.WriteAllTextAsync(file, "123456", TestContext.Current.CancellationToken);
-            var bench = new ActionBench { Environment = new() { Codings = ContentCodings.Instance, MaxLocalFile = 5 } }.Response("old");
+            var bench = new BodyBench { Environment = new() { Codings = ContentCodings.Instance, MaxLocalFile = 5 } }.Response("old");
             bench.Context.Environment = bench.Environment;
             var result = await bench.RunAsync("SetResponseBody", "{\"body\":{\"type\":\"File\",\"value\":\"" + file.Replace("\\", "\\\\", StringComparison.Ordinal) + "\"}}");
             Assert.Equal((ActionOutcome.Failed, "old"), (result.Outcome, bench.Text));
@@ -110,7 +110,7 @@ public sealed class BodyActionsTests
         try
         {
             await File.WriteAllTextAsync(Path.Combine(folder.FullName, "in"), "inside", TestContext.Current.CancellationToken);
-            var bench = new ActionBench();
+            var bench = new BodyBench();
             foreach (var (path, isIn) in new[] { ("in", true), ("./x/../in", true), ("../in", false), ("/etc/hostname", false), ("..", false) })
             {
                 var source = new RelayCore.Rules.Actions.Bodies.FileSource(Rules.Templates.Template.Literal(path), folder.FullName, isSandboxed: true);
@@ -133,7 +133,7 @@ public sealed class BodyActionsTests
     [InlineData("""{"body":{"type":"File","value":""}}""", "name of the file is empty")]
     public void BodySource_Malformed_IsALoadError(string config, string problem)
     {
-        var bench = new ActionBench();
+        var bench = new BodyBench();
         Assert.Null(bench.TryCompile("SetResponseBody", config));
         Assert.Contains(bench.Problems.Items, x => x.Code == "RULE-506" && x.Message.Contains(problem, StringComparison.Ordinal));
     }
@@ -143,12 +143,12 @@ public sealed class BodyActionsTests
     [InlineData("PrependResponseBody", "morecontent")]
     public async Task Extend_CodedBody_IsOneWhole(string type, string after)
     {
-        var bench = new ActionBench().Response("content", coding: "br");
+        var bench = new BodyBench().Response("content", coding: "br");
         await bench.RunAsync(type, """{"body":"more"}""");
         Assert.Equal(after, bench.Text);
         Assert.True(ContentCodings.Instance.TryDecode(bench.Body.Octets, "br", 1000, out var content, out _));
         Assert.Equal(after, Encoding.UTF8.GetString(content.Span));
-        var empty = new ActionBench().Response("");
+        var empty = new BodyBench().Response("");
         await empty.RunAsync(type, """{"body":"more"}""");
         Assert.Equal("more", empty.Text);
         Assert.Equal(ActionOutcome.NoEffect, (await empty.RunAsync(type, """{"body":""}""")).Outcome);
@@ -164,7 +164,7 @@ public sealed class BodyActionsTests
     {
         foreach (var (octets, coding) in new[] { ("xxxx"u8.ToArray(), "gzip"), ("xxxx"u8.ToArray(), "compress"), (ContentCodings.Instance.Encode(new byte[100], "gzip")[..15].ToArray(), "gzip") })
         {
-            var bench = new ActionBench();
+            var bench = new BodyBench();
             bench.Exchange.Response.Fields.Add("Content-Type", "text/html");
             bench.Exchange.Response.Fields.Add("Content-Encoding", coding);
             bench.Context.Body = new(octets, coding, ContentCodings.Instance, 1000);
@@ -199,7 +199,7 @@ public sealed class BodyActionsTests
     {
         foreach (var coding in new[] { null, "gzip", "br", "zstd" })
         {
-            var bench = new ActionBench().Response(before, contentType, coding);
+            var bench = new BodyBench().Response(before, contentType, coding);
             var result = await bench.RunAsync("TransformResponseBody", "{\"transform\":{\"type\":\"" + type + "\",\"config\":" + config + "}}");
             Assert.Equal((outcome, after, outcome == ActionOutcome.Done), (result.Outcome, bench.Text, bench.Body.IsReplaced));
             Assert.Equal(outcome == ActionOutcome.NoEffect, result.Detail?.Length > 0 && !result.Detail.EndsWith("replaced", StringComparison.Ordinal));
@@ -215,7 +215,7 @@ public sealed class BodyActionsTests
     [InlineData(null, new byte[] { 0xFF, 0xFE, 0x41, 0 }, "A", "B", new byte[] { 0xFF, 0xFE, 0x42, 0 })]
     public async Task Transform_Charset_OctetsThatAreNotMeantStay(string? type, byte[] before, string find, string replacement, byte[] after)
     {
-        var bench = new ActionBench().Response(before, type);
+        var bench = new BodyBench().Response(before, type);
         await bench.RunAsync("TransformResponseBody", "{\"transform\":{\"type\":\"Replace\",\"config\":{\"find\":\"" + find + "\",\"replacement\":\"" + replacement + "\"}}}");
         Assert.Equal(after, bench.Body.Octets.ToArray());
     }
@@ -223,7 +223,7 @@ public sealed class BodyActionsTests
     [Fact]
     public async Task Transform_CharacterTheCharsetDoesNotHave_FailsAndHarmsNothing()
     {
-        var bench = new ActionBench().Response([0xE9, 0x41], "text/plain; charset=iso-8859-1");
+        var bench = new BodyBench().Response([0xE9, 0x41], "text/plain; charset=iso-8859-1");
         var result = await bench.RunAsync("TransformResponseBody", """{"transform":{"type":"Replace","config":{"find":"A","replacement":"漢"}}}""");
         Assert.Equal(ActionOutcome.Failed, result.Outcome);
         Assert.Contains("U+6F22 does not exist in iso-8859-1", result.Detail, StringComparison.Ordinal);
@@ -243,7 +243,7 @@ public sealed class BodyActionsTests
     [InlineData("JsonMerge", """{"merge":[1]}""", "is an object")]
     public void Transform_Malformed_IsALoadError(string type, string config, string problem)
     {
-        var bench = new ActionBench();
+        var bench = new BodyBench();
         Assert.Null(bench.TryCompile("TransformResponseBody", "{\"transform\":{\"type\":\"" + type + "\",\"config\":" + config + "}}"));
         Assert.Contains(bench.Problems.Items, x => x.Message.Contains(problem, StringComparison.Ordinal));
     }
@@ -258,7 +258,7 @@ public sealed class BodyActionsTests
     public async Task ChangeCompression_FromAnyToAny_KeepsTheContent(string? before, string to, string? after)
     {
         var content = string.Concat(Enumerable.Repeat("content ", 50));
-        var bench = new ActionBench().Response(content, "text/plain", before);
+        var bench = new BodyBench().Response(content, "text/plain", before);
         var fields = bench.Exchange.Response.Fields;
         fields.Add("ETag", "\"1\"");
         fields.Add("Vary", "Origin");
@@ -277,13 +277,13 @@ public sealed class BodyActionsTests
     [Fact]
     public async Task ChangeCompression_WhereItCannotBe_HasNoEffect()
     {
-        var empty = new ActionBench().Response("");
+        var empty = new BodyBench().Response("");
         Assert.Equal(ActionOutcome.NoEffect, (await empty.RunAsync("ChangeCompression", """{"encoding":"gzip"}""")).Outcome);
-        var part = new ActionBench().Response("part");
+        var part = new BodyBench().Response("part");
         part.Exchange.Response.Status = 206;
         Assert.Contains("206", (await part.RunAsync("ChangeCompression", """{"encoding":"gzip"}""")).Detail, StringComparison.Ordinal);
         Assert.False(part.Body.IsReplaced);
-        var request = new ActionBench(RuleStage.RequestBody).Request("content");
+        var request = new BodyBench(RuleStage.RequestBody).Request("content");
         await request.RunAsync("ChangeCompression", """{"encoding":"gzip"}""");
         Assert.Equal(("gzip", null), (request.Exchange.Request.Fields.Get("Content-Encoding"), request.Exchange.Request.Fields.Get("Vary")));
     }
@@ -304,7 +304,7 @@ public sealed class BodyActionsTests
     [InlineData("SetJsonResponse", RuleStage.ResponseBody)]
     public async Task SetJson_IsTheTransform(string type, RuleStage stage)
     {
-        var bench = stage == RuleStage.RequestBody ? new ActionBench(stage).Request("""{"a":1}""") : new ActionBench(stage).Response("""{"a":1}""");
+        var bench = stage == RuleStage.RequestBody ? new BodyBench(stage).Request("""{"a":1}""") : new BodyBench(stage).Response("""{"a":1}""");
         await bench.RunAsync(type, """{"path":"$.b.c","value":"x"}""");
         Assert.Equal("""{"a":1,"b":{"c":"x"}}""", bench.Text);
     }

@@ -28,7 +28,7 @@ public sealed class InjectHtmlTests
     [InlineData("body_end", "<body><!-- open </body>", "<body><!-- open </body>[]")]
     public async Task Inject_Document_StandsAtTheTag(string position, string before, string after)
     {
-        var bench = new ActionBench().Response(before, "text/html; charset=utf-8", "gzip");
+        var bench = new BodyBench().Response(before, "text/html; charset=utf-8", "gzip");
         var result = await bench.RunAsync("InjectHtml", "{\"html\":\"[]\",\"position\":\"" + position + "\"}");
         Assert.Equal((ActionOutcome.Done, after), (result.Outcome, bench.Text));
     }
@@ -39,7 +39,7 @@ public sealed class InjectHtmlTests
     [InlineData(null)]
     public async Task Inject_OtherTypes_StayAsTheyAre(string? type)
     {
-        var bench = new ActionBench().Response("<body></body>", type);
+        var bench = new BodyBench().Response("<body></body>", type);
         Assert.Equal((ActionOutcome.NoEffect, false), ((await bench.RunAsync("InjectHtml", """{"html":"x"}""")).Outcome, bench.Body.IsReplaced));
     }
 
@@ -49,10 +49,10 @@ public sealed class InjectHtmlTests
     [InlineData("text/html", "<meta http-equiv=x content=\"text/html; charset=latin1\"><body>\u00E9</body>")]
     public async Task Inject_Charset_IsTheDocuments(string type, string document)
     {
-        var bench = new ActionBench().Response(Encoding.Latin1.GetBytes(document), type);
+        var bench = new BodyBench().Response(Encoding.Latin1.GetBytes(document), type);
         await bench.RunAsync("InjectHtml", """{"html":"ö"}""");
         Assert.Equal(document.Replace("</body>", "ö</body>", StringComparison.Ordinal), Encoding.Latin1.GetString(bench.Body.Octets.Span));
-        var other = new ActionBench().Response(Encoding.Latin1.GetBytes(document), type);
+        var other = new BodyBench().Response(Encoding.Latin1.GetBytes(document), type);
         var result = await other.RunAsync("InjectHtml", """{"html":"漢"}""");
         Assert.Equal((ActionOutcome.Failed, false), (result.Outcome, other.Body.IsReplaced));
         Assert.Contains("character reference", result.Detail, StringComparison.Ordinal);
@@ -61,7 +61,7 @@ public sealed class InjectHtmlTests
     [Fact]
     public async Task Inject_WithPolicy_AllowsExactlyTheMarkup()
     {
-        var bench = new ActionBench().Response("<body></body>", "text/html");
+        var bench = new BodyBench().Response("<body></body>", "text/html");
         var fields = bench.Exchange.Response.Fields;
         fields.Add("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'");
         fields.Add("Content-Security-Policy", "default-src 'self'");
@@ -79,7 +79,7 @@ public sealed class InjectHtmlTests
     [Fact]
     public async Task Inject_WithoutBeingAsked_LeavesThePolicy()
     {
-        var bench = new ActionBench().Response("<body></body>", "text/html");
+        var bench = new BodyBench().Response("<body></body>", "text/html");
         bench.Exchange.Response.Fields.Add("Content-Security-Policy", "default-src 'none'");
         await bench.RunAsync("InjectHtml", """{"html":"<script>a()</script>"}""");
         Assert.Equal("default-src 'none'", bench.Exchange.Response.Fields.Get("Content-Security-Policy"));

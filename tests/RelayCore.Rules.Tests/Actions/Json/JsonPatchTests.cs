@@ -23,7 +23,7 @@ public sealed class JsonPatchTests
     [InlineData("""{"a":1}""", """[{"op":"move","from":"/a","path":"/a"},{"op":"add","path":"/b","value":{"x":[1,{}]}}]""", """{"a":1,"b":{"x":[1,{}]}}""")]
     public async Task Patch_Operations_ChangeOnlyWhatIsMeant(string before, string patch, string after)
     {
-        var bench = new ActionBench().Response(before);
+        var bench = new BodyBench().Response(before);
         var result = await bench.RunAsync("TransformResponseBody", "{\"transform\":{\"type\":\"JsonPatch\",\"config\":{\"patch\":" + patch + "}}}");
         Assert.Equal((ActionOutcome.Done, after), (result.Outcome, bench.Text));
     }
@@ -38,7 +38,7 @@ public sealed class JsonPatchTests
     [InlineData("""<a/>""", """[{"op":"replace","path":"/a","value":1}]""", "not JSON")]
     public async Task Patch_WhatDoesNotFit_ChangesNothing(string before, string patch, string why)
     {
-        var bench = new ActionBench().Response(before);
+        var bench = new BodyBench().Response(before);
         var result = await bench.RunAsync("TransformResponseBody", "{\"transform\":{\"type\":\"JsonPatch\",\"config\":{\"patch\":" + patch + "}}}");
         Assert.Equal((ActionOutcome.NoEffect, before, false), (result.Outcome, bench.Text, bench.Body.IsReplaced));
         Assert.Contains(why, result.Detail, StringComparison.Ordinal);
@@ -55,7 +55,7 @@ public sealed class JsonPatchTests
     [InlineData("""[{"op":"move","from":"/a","path":"/a/b"}]""", "into itself")]
     public void Patch_Malformed_IsALoadError(string patch, string problem)
     {
-        var bench = new ActionBench();
+        var bench = new BodyBench();
         Assert.Null(bench.TryCompile("TransformResponseBody", "{\"transform\":{\"type\":\"JsonPatch\",\"config\":{\"patch\":" + patch + "}}}"));
         Assert.Contains(bench.Problems.Items, x => x.Code == "RULE-504" && x.Message.Contains(problem, StringComparison.Ordinal));
     }
@@ -63,7 +63,7 @@ public sealed class JsonPatchTests
     [Fact]
     public async Task Merge_OnCodedContent_LeavesInTheSameCoding()
     {
-        var bench = new ActionBench().Response("""{"a":1.0,"b":2}""", "application/json", "gzip");
+        var bench = new BodyBench().Response("""{"a":1.0,"b":2}""", "application/json", "gzip");
         await bench.RunAsync("TransformResponseBody", """{"transform":{"type":"JsonMerge","config":{"merge":{"b":null,"c":{"d":"é"}}}}}""");
         Assert.Equal([0x1F, 0x8B], bench.Body.Octets.ToArray()[..2]);
         Assert.Equal("""{"a":1.0,"c":{"d":"é"}}""", bench.Text);

@@ -186,16 +186,16 @@ public sealed class MessageActionsTests
     [InlineData("SetEvent", "{}", "no field")]
     public void Config_ThatCannotWork_IsALoadError(string type, string config, string problem)
     {
-        var bench = new ActionBench(RuleStage.Message);
+        var bench = new BodyBench(RuleStage.Message);
         Assert.Null(bench.TryCompile(type, config));
         Assert.Contains(bench.Problems.Items, x => x.Message.Contains(problem, StringComparison.Ordinal));
     }
 
-    private static (ActionBench Bench, FakeSession Session) Bench(
+    private static (BodyBench Bench, FakeSession Session) Bench(
         MessageProtocol protocol, MessageType type, PeerRole sender, string content, bool isInjected = false, FakeSession? session = null)
     {
         session ??= new();
-        var bench = new ActionBench(protocol == MessageProtocol.WebSocket ? RuleStage.WebSocketMessage : RuleStage.Message);
+        var bench = new BodyBench(protocol == MessageProtocol.WebSocket ? RuleStage.WebSocketMessage : RuleStage.Message);
         bench.Context.Messages = new(protocol, session, bench.Exchange);
         bench.Context.Message = new();
         bench.Context.Message.Load(protocol, type, sender, Encoding.UTF8.GetBytes(content), isInjected: isInjected);
@@ -210,9 +210,9 @@ public sealed class MessageActionsTests
         _ => MessageType.GrpcMessage,
     };
 
-    private static Message Message(ActionBench bench) => bench.Context.Message!;
+    private static Message Message(BodyBench bench) => bench.Context.Message!;
 
-    private static string Text(ActionBench bench) => Encoding.UTF8.GetString(Message(bench).Content.Span);
+    private static string Text(BodyBench bench) => Encoding.UTF8.GetString(Message(bench).Content.Span);
 
     private sealed class Half : Random
     {

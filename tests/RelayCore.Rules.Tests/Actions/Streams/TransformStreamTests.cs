@@ -94,7 +94,7 @@ public sealed class TransformStreamTests
     public void Held_NeverMoreThanItSays()
     {
         var action = Compile("""[{"find":"abcdefgh","replacement":"x"},{"pattern":"a.{0,9}z","replacement":"y","max_match":16}]""");
-        using var transform = action.Begin(new ActionBench().Context);
+        using var transform = action.Begin(new BodyBench().Context);
         var (sent, output) = (0L, new ArrayBufferWriter<byte>());
         Assert.Equal(7 + 34, transform.MaxHeld);
         foreach (var size in new[] { 1, 5, 100_000, 1, 40, 3, 65_536, 17 })
@@ -139,7 +139,7 @@ public sealed class TransformStreamTests
     [InlineData("""[{"pattern":"a(b)","replacement":"$2"}]""", "group '2'")]
     public void Config_ThatCannotWork_IsALoadError(string replacements, string problem)
     {
-        var bench = new ActionBench(RuleStage.ResponseHeaders);
+        var bench = new BodyBench(RuleStage.ResponseHeaders);
         Assert.Null(bench.TryCompile("TransformStream", "{\"replacements\":" + replacements + "}"));
         Assert.Contains(bench.Problems.Items, x => x.Message.Contains(problem, StringComparison.Ordinal));
     }
@@ -150,13 +150,13 @@ public sealed class TransformStreamTests
     public void Pattern_DollarAsACharacter_IsAllowed(string pattern) => Assert.True(StreamPattern.TryRewrite(pattern, out _, out _));
 
     private static TransformStream Compile(string replacements) =>
-        Assert.IsType<TransformStream>(new ActionBench(RuleStage.ResponseHeaders).Compile("TransformStream", "{\"replacements\":" + replacements + "}"));
+        Assert.IsType<TransformStream>(new BodyBench(RuleStage.ResponseHeaders).Compile("TransformStream", "{\"replacements\":" + replacements + "}"));
 
     private static byte[][] Pieces(string text, int size) => [.. Encoding.UTF8.GetBytes(text).Chunk(size)];
 
     private static byte[] Run(TransformStream action, params byte[][] pieces)
     {
-        using IBodyTransform transform = action.Begin(new ActionBench().Context);
+        using IBodyTransform transform = action.Begin(new BodyBench().Context);
         var output = new ArrayBufferWriter<byte>();
         for (var i = 0; i < Math.Max(1, pieces.Length); i++)
         {

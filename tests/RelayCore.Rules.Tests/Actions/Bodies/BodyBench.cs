@@ -13,13 +13,13 @@ using Xunit;
 namespace RelayCore.Rules.Tests.Actions.Bodies;
 
 /// <summary>Compiles one action from JSON and runs it on a message made by hand.</summary>
-internal sealed class ActionBench
+internal sealed class BodyBench
 {
-    public ActionBench(RuleStage stage = RuleStage.ResponseBody)
+    public BodyBench(RuleStage stage = RuleStage.ResponseBody)
     {
         Environment = new() { Codings = ContentCodings.Instance };
         Exchange.Response.Load(200, null, 1);
-        Context = new() { Stage = stage, Flow = Exchange, Exchange = Exchange, State = new(), Environment = Environment };
+        Context = new() { Stage = stage, Flow = Exchange, Exchange = Exchange, Environment = Environment };
     }
 
     public RuleEnvironment Environment { get; init; }
@@ -36,16 +36,16 @@ internal sealed class ActionBench
 
     public string Text => Encoding.UTF8.GetString(Body.Content.Span);
 
-    public ActionBench Response(byte[] content, string? type = null, string? coding = null)
+    public BodyBench Response(byte[] content, string? type = null, string? coding = null)
     {
         Fields(Exchange.Response.Fields, type, coding);
         Context.Body = new(ContentCodings.Instance.Encode(content, coding), coding, ContentCodings.Instance, 1 << 24);
         return this;
     }
 
-    public ActionBench Response(string content, string? type = null, string? coding = null) => Response(Encoding.UTF8.GetBytes(content), type, coding);
+    public BodyBench Response(string content, string? type = null, string? coding = null) => Response(Encoding.UTF8.GetBytes(content), type, coding);
 
-    public ActionBench Request(string content, string? type = null, string? coding = null)
+    public BodyBench Request(string content, string? type = null, string? coding = null)
     {
         Fields(Exchange.Request.Fields, type, coding);
         Context.Body = new(ContentCodings.Instance.Encode(Encoding.UTF8.GetBytes(content), coding), coding, ContentCodings.Instance, 1 << 24);
