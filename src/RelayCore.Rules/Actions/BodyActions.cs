@@ -47,7 +47,10 @@ internal static class BodyActions
 
     private static ActionType Transform(string name, RuleStage stage, string side, string example) =>
         new(name, stage, $"Edits the content of the {side} body; what is not meant keeps its octets.", Shape.Of(ContentTransform.Property),
-            c => ContentTransform.Compile(c.Object("transform")) is { } transform ? new TransformBody(transform) : null) { Example = example };
+            c => ContentTransform.Compile(c.Object("transform")) is { } transform ? new TransformBody(transform) : null)
+        {
+            Example = example,
+        };
 
     private static ActionType Extend(string name, RuleStage stage, string summary, bool isBefore) =>
         new(name, stage, summary, Shape.Of(s_body), c => BodySource.Compile(c["body"]!, c.Scope) is { } source ? new ExtendBody(source, isBefore) : null)

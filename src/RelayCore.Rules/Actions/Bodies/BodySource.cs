@@ -42,7 +42,7 @@ internal abstract class BodySource
         return null;
     }
 
-    private static FixedSource? CompileBase64(RuleNode value, CompileScope scope)
+    internal static FixedSource? CompileBase64(RuleNode value, CompileScope scope)
     {
         var text = string.Concat(value.Text.Where(x => !char.IsWhiteSpace(x)));
         var octets = new byte[text.Length];
@@ -78,6 +78,8 @@ internal abstract class BodySource
 /// <summary>Octets that are known.</summary>
 internal sealed class FixedSource(ReadOnlyMemory<byte> octets) : BodySource
 {
+    public ReadOnlyMemory<byte> Octets => octets;
+
     public override ValueTask<ReadOnlyMemory<byte>> GetAsync(string? contentType, RuleContext context, CancellationToken cancellationToken) => new(octets);
 }
 

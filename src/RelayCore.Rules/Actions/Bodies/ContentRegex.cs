@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using RelayCore.Rules.Catalog;
 
@@ -43,5 +44,53 @@ internal static class ContentRegex
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// The group a reference means. Numbers count opening parentheses, as the reference's and Python's regexes do; .NET numbers named groups behind
+    /// all others.
+    /// </summary>
+    /// <returns>Its .NET number, or -1.</returns>
+    public static int Group(Regex regex, string reference)
+    {
+        if (!int.TryParse(reference, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            return regex.GroupNumberFromName(reference);
+        }
+
+        var (pattern, inClass, count, unnamed) = (regex.ToString(), false, 0, 0);
+        for (var i = 0; i < pattern.Length && number > 0; i++)
+        {
+            switch (pattern[i])
+            {
+                case '\\':
+                    i++;
+                    break;
+                case '[':
+                    inClass = true;
+                    break;
+                case ']':
+                    inClass = false;
+                    break;
+                case '(' when !inClass:
+                    var rest = pattern.AsSpan(i + 1);
+                    var isNamed = rest.StartsWith("?<", StringComparison.Ordinal) || rest.StartsWith("?'", StringComparison.Ordinal);
+                    if (!isNamed && rest.StartsWith("?", StringComparison.Ordinal))
+                    {
+                        break;
+                    }
+
+                    unnamed += isNamed ? 0 : 1;
+                    if (++count == number)
+                    {
+                        var end = isNamed ? rest[2..].IndexOfAny('>', '\'') : 0;
+                        return isNamed ? regex.GroupNumberFromName(rest.Slice(2, Math.Max(end, 0)).ToString()) : unnamed;
+                    }
+
+                    break;
+            }
+        }
+
+        return number == 0 ? 0 : -1;
     }
 }

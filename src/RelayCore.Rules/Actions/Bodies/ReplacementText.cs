@@ -27,7 +27,13 @@ internal sealed class ReplacementText
         var (text, literal, at) = (node.Text, new StringBuilder(), 0);
         while (at < text.Length)
         {
-            if (text[at] == '{' && text.AsSpan(at).StartsWith("{{", StringComparison.Ordinal) && text.IndexOf("}}", at, StringComparison.Ordinal) is var close and > 0)
+            var rest = text.AsSpan(at);
+            if (rest.StartsWith("{{{{", StringComparison.Ordinal))
+            {
+                literal.Append("{{{{"); // two braces, as templates write them
+                at += 4;
+            }
+            else if (rest.StartsWith("{{", StringComparison.Ordinal) && !rest.StartsWith("{{{", StringComparison.Ordinal) && text.IndexOf("}}", at, StringComparison.Ordinal) is var close and > 0)
             {
                 literal.Append(text, at, close + 2 - at); // a variable; its own $ is not ours
                 at = close + 2;
@@ -38,7 +44,7 @@ internal sealed class ReplacementText
                 {
                     literal.Append('$');
                 }
-                else if (regex.GroupNumberFromName(name) is var group and >= 0)
+                else if (ContentRegex.Group(regex, name) is var group and >= 0)
                 {
                     result.Add(literal, node, scope);
                     result._parts.Add((null, group));

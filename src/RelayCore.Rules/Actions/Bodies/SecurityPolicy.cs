@@ -60,7 +60,7 @@ internal static class SecurityPolicy
         foreach (var source in sources)
         {
             // A hash would switch 'unsafe-inline' off (§6.7.3.2) and break the page's own scripts.
-            if (!(isInline && source.StartsWith('\'')) && !parts.Contains(source, StringComparer.Ordinal))
+            if (!(isInline && source.StartsWith("'sha", StringComparison.Ordinal)) && !parts.Contains(source, StringComparer.Ordinal))
             {
                 parts.RemoveAll(x => x.Equals("'none'", StringComparison.OrdinalIgnoreCase));
                 parts.Add(source);

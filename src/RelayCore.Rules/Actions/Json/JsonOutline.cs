@@ -136,7 +136,15 @@ internal sealed class JsonOutline
         var previous = parent < 0 ? -1 : _places[parent].LastChild;
         _places.Add(new()
         {
-            Kind = kind, NameStart = nameStart, NameEnd = nameEnd, Start = start, End = end, FirstChild = -1, LastChild = -1, Previous = previous, Next = -1,
+            Kind = kind,
+            NameStart = nameStart,
+            NameEnd = nameEnd,
+            Start = start,
+            End = end,
+            FirstChild = -1,
+            LastChild = -1,
+            Previous = previous,
+            Next = -1,
         });
         var places = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_places);
         if (previous >= 0)
