@@ -14,6 +14,9 @@ internal sealed record MitmproxyFilter(string Text, RuleNode Place)
     /// <summary>What header fields decide, so that an edit of them may change the answer.</summary>
     private static readonly string[] s_fields = ["h", "hq", "hs", "t", "tq", "ts", "d", "u", "a"];
 
+    /// <summary>Operators that stand alone; the others take the next word.</summary>
+    private static readonly string[] s_unary = ["a", "all", "dns", "http", "tcp", "udp", "e", "marked", "q", "s", "replay", "replayq", "replays", "websocket"];
+
     private readonly List<string> _operators = [];
     private bool _isConjunction = true;
 
@@ -55,7 +58,7 @@ internal sealed record MitmproxyFilter(string Text, RuleNode Place)
 
     private void Words()
     {
-        var plainUrl = false;
+        var isArgument = false;
         for (var i = 0; i < Text.Length;)
         {
             switch (Text[i])
@@ -67,6 +70,7 @@ internal sealed record MitmproxyFilter(string Text, RuleNode Place)
                     }
 
                     i++;
+                    Word(ref isArgument);
                     break;
                 case '~':
                     var begin = ++i;
@@ -76,6 +80,7 @@ internal sealed record MitmproxyFilter(string Text, RuleNode Place)
                     }
 
                     _operators.Add(Text[begin..i]);
+                    isArgument = !s_unary.Contains(_operators[^1]);
                     break;
                 case '!' or '|':
                     _isConjunction = false;
@@ -86,21 +91,26 @@ internal sealed record MitmproxyFilter(string Text, RuleNode Place)
                     break;
                 default:
                     // A bare word goes on to the next blank: | and ! in it belong to its regex.
-                    plainUrl = true;
                     while (i < Text.Length && !char.IsWhiteSpace(Text[i]) && !"()~'\"".Contains(Text[i], StringComparison.Ordinal))
                     {
                         i++;
                     }
 
                     i += i < Text.Length && char.IsWhiteSpace(Text[i]) ? 1 : 0;
+                    Word(ref isArgument);
                     break;
             }
         }
+    }
 
-        // A word without operator is ~u; whether this one is an operator's argument makes no difference that matters.
-        if (plainUrl)
+    /// <summary>A word: the argument of the operator before it, or ~u without saying so.</summary>
+    private void Word(ref bool isArgument)
+    {
+        if (!isArgument)
         {
             _operators.Add("u");
         }
+
+        isArgument = false;
     }
 }
