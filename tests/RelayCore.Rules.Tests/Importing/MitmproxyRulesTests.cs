@@ -68,6 +68,20 @@ public sealed class MitmproxyRulesTests : IDisposable
         ["RequestBody Expression(~bq x & ~q) => TransformRequestBody (?s)a=b"], Rules(new() { ModifyBody = ["/~bq x & ~q/a/b"] }));
 
     [Fact]
+    public void FilterOnABody_ThatIsNotThere_DoesNotHold()
+    {
+        Assert.Equal(
+            ["RequestHeaders Expression((!~all) | ~m GET) => DeleteRequestHeader X", "ResponseHeaders Expression((!~all) | ~m GET) => DeleteResponseHeader X"],
+            Rules(new() { ModifyHeaders = [";~bs \"a b\" | ~m GET;X;"] }));
+        Assert.Equal(["ResponseBody Expression(~bs x) => TransformResponseBody (?s)a=b"], Rules(new() { ModifyBody = ["/~bs x/a/b"] }));
+        var problems = new RuleProblems();
+        var text = MitmproxyRules.FromOptions(new() { ModifyBody = ["/~bq x/a/b"] }, problems);
+        Assert.Equal((RuleCodes.ImportValue, ProblemSeverity.Warning), (Assert.Single(problems.Items).Code, problems.Items[0].Severity));
+        Assert.Contains("\"RequestBody\"", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"ResponseBody\"", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void MapRemote_ReplacesInTheUrl() => Assert.Equal(
         ["RequestHeaders All => ReplaceInUrl //(\\w+)\\.a\\.example=//${1}.b/$$", "RequestHeaders Expression(~m GET) => ReplaceInUrl x=y"],
         Rules(new() { MapRemote = ["|//(\\w+)\\.a\\.example|//\\1.b/$", "|~m GET|x|y"] }));
