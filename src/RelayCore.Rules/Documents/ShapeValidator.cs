@@ -17,11 +17,12 @@ internal sealed class ShapeValidator(KnownTypes types, RuleProblems problems)
         }
 
         var type = types.Filters[name.Text];
-        if (stage != RuleStage.None && (type.Stages & stage) == 0)
+        var stages = StageInference.Stages(node, type);
+        if (stage != RuleStage.None && (stages & stage) == 0)
         {
             problems.Error(
                 RuleCodes.FilterStage, name, $"the filter `{type.Name}` cannot be used at {stage}, where what it looks at is not known",
-                $"It is allowed at: {ShapeValues.Names(type.Stages)}.");
+                $"It is allowed at: {ShapeValues.Names(stages)}.");
         }
 
         Config(node, type.Name, type.Config, type.Example, stage);

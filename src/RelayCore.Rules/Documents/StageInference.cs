@@ -59,9 +59,13 @@ internal static class StageInference
             return false;
         }
 
-        parts.Add((type.Name, type.Stages));
+        parts.Add((type.Name, Stages(filter, type)));
         return Children(filter, type).All(x => TryFilters(x, types, parts));
     }
+
+    /// <summary>Where a filter may be used, without those in it.</summary>
+    public static RuleStage Stages(RuleNode filter, FilterType type) =>
+        filter["config"] is { IsNull: false } config && type.StagesOf is { } of ? type.Stages & of(config) : type.Stages;
 
     /// <summary>Filters directly inside of a filter.</summary>
     public static IEnumerable<RuleNode> Children(RuleNode filter, FilterType type)

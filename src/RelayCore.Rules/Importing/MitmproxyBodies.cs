@@ -62,17 +62,27 @@ internal static class MitmproxyBodies
                 continue;
             }
 
+            var stage = (isRequest, action is null) switch
+            {
+                (true, true) => RuleStage.RequestHeaders,
+                (true, false) => RuleStage.RequestBody,
+                (false, true) => RuleStage.ResponseHeaders,
+                (false, false) => RuleStage.ResponseBody,
+            };
+            if (spec.Filter.Node(make, stage, writer.Problems) is not { } filter)
+            {
+                continue;
+            }
+
             var (suffix, message) = isRequest ? ("-request", "Request") : ("-response", "Response");
             if (action is not null)
             {
-                writer.Add(spec, suffix, isRequest ? RuleStage.RequestBody : RuleStage.ResponseBody, spec.Filter.Node(make), make.Typed($"Transform{message}Body", action));
+                writer.Add(spec, suffix, stage, filter, make.Typed($"Transform{message}Body", action));
                 continue;
             }
 
             var one = make.Map(("find", make.Text(subject)), ("replacement", make.Text(MitmproxyRuleWriter.Literal(replacement))));
-            writer.Add(
-                spec, suffix, isRequest ? RuleStage.RequestHeaders : RuleStage.ResponseHeaders, spec.Filter.Node(make),
-                make.Typed("TransformStream", make.Map(("replacements", make.List(one)))));
+            writer.Add(spec, suffix, stage, filter, make.Typed("TransformStream", make.Map(("replacements", make.List(one)))));
         }
     }
 

@@ -55,9 +55,12 @@ internal static class MitmproxyHeaders
     private static void Stage(List<Edit> all, RuleStage stage, MitmproxyRuleWriter writer)
     {
         var isRequest = stage == RuleStage.RequestHeaders;
-        var edits = all.FindAll(x => isRequest ? x.Spec.Filter is { AtRequest: true, NeedsBody: false } : x.Spec.Filter.AtResponse);
+        var own = all.Where(x => isRequest ? x.Spec.Filter.AtRequest : x.Spec.Filter.AtResponse)
+            .Select(x => (Edit: x, Filter: x.Spec.Filter.Node(writer.Make, stage, writer.Problems)))
+            .Where(x => x.Filter is not null).ToList();
+        var edits = own.ConvertAll(x => x.Edit);
         var suffix = isRequest ? "-request" : "-response";
-        var filters = Filters(edits, stage, suffix, writer);
+        var filters = Filters(own!, stage, suffix, writer);
         var removed = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var (i, edit) in edits.Index())
         {
@@ -89,13 +92,12 @@ internal static class MitmproxyHeaders
     }
 
     /// <summary>The filter of each edit: its own, or the answer it gave before the first edit.</summary>
-    private static List<RuleNode> Filters(List<Edit> edits, RuleStage stage, string suffix, MitmproxyRuleWriter writer)
+    private static List<RuleNode> Filters(List<(Edit Edit, RuleNode Filter)> edits, RuleStage stage, string suffix, MitmproxyRuleWriter writer)
     {
-        var isAskedFirst = edits.Count > 1 && edits.Exists(x => x.Spec.Filter is { IsAll: false, LooksAtFields: true });
+        var isAskedFirst = edits.Count > 1 && edits.Exists(x => x.Edit.Spec.Filter is { IsAll: false, LooksAtFields: true });
         var filters = new List<RuleNode>();
-        foreach (var edit in edits)
+        foreach (var (edit, own) in edits)
         {
-            var own = edit.Spec.Filter.Node(writer.Make);
             if (!isAskedFirst || edit.Spec.Filter.IsAll)
             {
                 filters.Add(own);

@@ -28,8 +28,11 @@ internal static class MitmproxyMaps
                 continue;
             }
 
-            writer.Add(spec, "", RuleStage.RequestHeaders, spec.Filter.Node(writer.Make), writer.Make.Typed(
-                "ReplaceInUrl", writer.Make.Map(("pattern", writer.Make.Text(regex.ToString())), ("replacement", writer.Make.Text(MitmproxyRuleWriter.Literal(replacement))))));
+            if (spec.Filter.Node(writer.Make, RuleStage.RequestHeaders, writer.Problems) is { } filter)
+            {
+                writer.Add(spec, "", RuleStage.RequestHeaders, filter, writer.Make.Typed(
+                    "ReplaceInUrl", writer.Make.Map(("pattern", writer.Make.Text(regex.ToString())), ("replacement", writer.Make.Text(MitmproxyRuleWriter.Literal(replacement))))));
+            }
         }
     }
 
@@ -53,8 +56,13 @@ internal static class MitmproxyMaps
                 continue;
             }
 
+            if (spec.Filter.Node(make, MitmproxyRuleWriter.AnswerStage(spec), writer.Problems) is not { } selects)
+            {
+                continue;
+            }
+
             var matches = make.Typed("Url", make.Matcher("Regex", regex.ToString()));
-            var filter = spec.Filter.IsAll ? matches : make.Typed("And", make.List(spec.Filter.Node(make), matches));
+            var filter = spec.Filter.IsAll ? matches : make.Typed("And", make.List(selects, matches));
             var config = new List<(string, RuleNode)> { ("path", make.Text(MitmproxyRuleWriter.Literal(path))) };
             if (isFolder)
             {

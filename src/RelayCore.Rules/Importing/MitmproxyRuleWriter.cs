@@ -55,7 +55,10 @@ internal sealed class MitmproxyRuleWriter(RuleProblems problems)
 
             var action = status == KillStatus ? Make.Typed("Abort")
                 : Make.Typed("MockResponse", Make.Map(("status", Make.Number(status)), ("headers", Make.Map(("Server", Make.Text("RelayCore")))), ("body", Make.Text(""))));
-            Add(spec, "", AnswerStage(spec), spec.Filter.Node(Make), action);
+            if (spec.Filter.Node(Make, AnswerStage(spec), problems) is { } filter)
+            {
+                Add(spec, "", AnswerStage(spec), filter, action);
+            }
         }
     }
 
@@ -70,20 +73,20 @@ internal sealed class MitmproxyRuleWriter(RuleProblems problems)
     /// <summary>Credentials are taken from every request that has some, and given to those the filter selects.</summary>
     public void StickyAuth(string? filter)
     {
-        if (Filter("stickyauth", filter) is { } found)
+        if (Filter("stickyauth", filter) is { } parsed && parsed.Node(Make, RuleStage.RequestHeaders, problems) is { } found)
         {
             var showsSome = Make.Typed("RequestHeader", Make.Map(("name", Make.Text("Authorization")), ("value", Make.Null())));
-            Add("stickyauth", $"--stickyauth {filter}", RuleStage.RequestHeaders, found.IsAll ? found.Node(Make) : Make.Typed("Or", Make.List(showsSome, found.Node(Make))), Make.Typed("StickyAuth"));
+            Add("stickyauth", $"--stickyauth {filter}", RuleStage.RequestHeaders, parsed.IsAll ? found : Make.Typed("Or", Make.List(showsSome, found)), Make.Typed("StickyAuth"));
         }
     }
 
     /// <summary>Cookies are taken from every response, and given to the requests the filter selects.</summary>
     public void StickyCookie(string? filter)
     {
-        if (Filter("stickycookie", filter) is { } found)
+        if (Filter("stickycookie", filter) is { } parsed && parsed.Node(Make, RuleStage.RequestHeaders, problems) is { } found)
         {
             Add("stickycookie-response", $"--stickycookie {filter}", RuleStage.ResponseHeaders, Make.Typed("All"), Make.Typed("StickyCookie"));
-            Add("stickycookie-request", $"--stickycookie {filter}", RuleStage.RequestHeaders, found.Node(Make), Make.Typed("StickyCookie"));
+            Add("stickycookie-request", $"--stickycookie {filter}", RuleStage.RequestHeaders, found, Make.Typed("StickyCookie"));
         }
     }
 

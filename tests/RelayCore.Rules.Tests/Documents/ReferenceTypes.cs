@@ -27,6 +27,7 @@ internal static class ReferenceTypes
             Filter("Duration", RuleStage.Completed, Shape.Of(new Property("min_ms", PropertyKind.Integer, "Shortest, in milliseconds.") { Min = 0 })),
             Filter("Probability", RuleStage.All, Single(new("config", PropertyKind.Number, "From 0 to 1.") { IsRequired = true, Min = 0, Max = 1 })),
             Filter("Sni", RuleStage.ClientHello, Shape.Single(PropertyKind.Matcher, "The name asked for.")),
+            Filter("Expression", RuleStage.All, Shape.Single(PropertyKind.Any, "Filter.")) with { StagesOf = static x => x.Text == "status:404" ? RuleStage.FromResponse : RuleStage.All },
             Filter("And", RuleStage.All, Filters()),
             Filter("Or", RuleStage.All, Filters()),
             Filter("Not", RuleStage.All, Shape.Single(PropertyKind.Filter, "What must not hold.")),

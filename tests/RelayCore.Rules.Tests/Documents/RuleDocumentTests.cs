@@ -44,6 +44,7 @@ public sealed class RuleDocumentTests
     [InlineData("WebSocketMessage", "\"x\"", "Drop", null, RuleStage.WebSocketMessage)]
     [InlineData("All", null, "DropMessage", null, RuleStage.Message)]
     [InlineData("Duration", "{\"min_ms\":5}", "Tag", "{\"key\":\"a\",\"value\":\"b\"}", RuleStage.Completed)]
+    [InlineData("Expression", "\"status:404\"", "Drop", null, RuleStage.ResponseHeaders)]
     [InlineData("Sni", "\"a.example\"", "Drop", null, RuleStage.ClientHello)]
     [InlineData("Not", "{\"type\":\"Or\",\"config\":[{\"type\":\"ResponseBody\",\"config\":\"x\"},{\"type\":\"All\"}]}", "Drop", null, RuleStage.ResponseBody)]
     public void Stage_IsTheEarliestThatSuitsAllParts(string filter, string? filterConfig, string action, string? actionConfig, RuleStage stage)
