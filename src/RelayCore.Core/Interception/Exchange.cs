@@ -64,9 +64,6 @@ public abstract class FlowContext
     /// <summary>Where the interceptor that is being called says for whom it acts; <see langword="null"/> where nothing is recorded.</summary>
     public IActorLog? ActorLog { get; set; }
 
-    /// <summary>Monotonic timestamp of the begin of the flow, of the engine's clock.</summary>
-    public long StartedAt { get; set; }
-
     /// <summary>Marker of the flow in lists, e.g. an emoji; <see langword="null"/> for none.</summary>
     public string? Marker
     {
