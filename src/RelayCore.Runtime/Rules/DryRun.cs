@@ -32,6 +32,8 @@ public sealed class DryRun
     private readonly List<FlowContext> _tunnels = [];
     private ReadOnlyMemory<byte> _requestContent;
     private ReadOnlyMemory<byte> _responseContent;
+    private long _requestOctets;
+    private long _responseOctets;
     private Verdict _verdict = Verdict.Continue;
     private string? _ended;
 
@@ -113,6 +115,8 @@ public sealed class DryRun
 
         if (_ended is null)
         {
+            _exchange.RequestBodyOctets = _requestOctets;
+            _exchange.ResponseBodyOctets = _verdict is Verdict.Respond answer ? answer.Body.Length : _responseOctets;
             _failures.Note(RuleStage.Completed, _exchange);
             if (Wants(Stage.Completed))
             {
@@ -166,8 +170,8 @@ public sealed class DryRun
             return;
         }
 
-        var coding = _exchange.Request.Fields.Get("Content-Encoding");
-        var body = Body(_requestContent, coding);
+        var body = Body(_requestContent, _exchange.Request.Fields.Get("Content-Encoding"));
+        _requestOctets = body.Octets.Length;
         await StageAsync(Stage.RequestBody, () => _interceptor.OnRequestBodyAsync(_exchange, body, cancellationToken), cancellationToken).ConfigureAwait(false);
         _failures.Note(RuleStage.RequestBody, _exchange, body);
         _requestContent = body.Content;
@@ -191,6 +195,7 @@ public sealed class DryRun
         }
 
         var body = Body(_responseContent, _exchange.Response.Fields.Get("Content-Encoding"));
+        _responseOctets = body.Octets.Length;
         await StageAsync(Stage.ResponseBody, () => _interceptor.OnResponseBodyAsync(_exchange, body, cancellationToken), cancellationToken).ConfigureAwait(false);
         _failures.Note(RuleStage.ResponseBody, _exchange, body);
         _responseContent = body.Content;
@@ -296,7 +301,7 @@ public sealed class DryRun
             Messages = _messages.Count == 0 ? null : _messages,
             Tags = [.. _tunnels.Append(_exchange).SelectMany(x => x.Tags).Distinct()],
             Variables = _tunnels.Append(_exchange).SelectMany(x => x.Variables).GroupBy(x => x.Key).ToDictionary(x => x.Key, x => x.Last().Value, StringComparer.Ordinal),
-            WaitedMs = (long)_clock.GetElapsedTime(0).TotalMilliseconds,
+            WaitedMs = (long)_clock.Waited.TotalMilliseconds,
             Notes = _input.Notes,
             Trace = traces.Count > 0 ? traces[^1] : null,
         };

@@ -12,6 +12,9 @@ internal sealed class DryRunClock : TimeProvider
     /// <summary>Timers one step may wait for; breach: it counts as one that never ends.</summary>
     private const int MaxTurns = 500;
 
+    /// <summary>First timestamp; 0 stands for a time that is not known.</summary>
+    private const long Begin = TimeSpan.TicksPerSecond;
+
     private readonly Lock _gate = new();
     private readonly List<DryTimer> _timers = [];
     private readonly DateTimeOffset _start = System.GetUtcNow();
@@ -25,12 +28,15 @@ internal sealed class DryRunClock : TimeProvider
     {
         lock (_gate)
         {
-            return _ahead.Ticks;
+            return Begin + _ahead.Ticks;
         }
     }
 
     /// <inheritdoc/>
-    public override DateTimeOffset GetUtcNow() => _start + TimeSpan.FromTicks(GetTimestamp());
+    public override DateTimeOffset GetUtcNow() => _start + Waited;
+
+    /// <summary>Time that was waited.</summary>
+    public TimeSpan Waited => TimeSpan.FromTicks(GetTimestamp() - Begin);
 
     /// <inheritdoc/>
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

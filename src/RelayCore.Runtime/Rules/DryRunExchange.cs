@@ -25,6 +25,7 @@ internal static class DryRunExchange
         var (origin, path) = Split(input.Url);
         var exchange = new Exchange();
         exchange.Begin(FlowId.Create(time.GetUtcNow()), client);
+        exchange.StartedAt = time.GetTimestamp();
         var text = new StringBuilder().Append(input.Method).Append(' ');
         var (authorityStart, pathStart) = (0, text.Length);
         if (input.IsHttp2)
