@@ -68,7 +68,7 @@ public sealed class DryRun
             return null;
         }
 
-        var run = new DryRun(input, set, environment, clock);
+        var run = new DryRun(DryRunExchange.Complete(input), set, environment, clock);
         await run.RunAsync(cancellationToken).ConfigureAwait(false);
         return run.Result(rules);
     }

@@ -75,6 +75,12 @@ internal static class DryRunExchange
         return exchange;
     }
 
+    /// <summary>The input, with the handshake its messages need when it does not say one.</summary>
+    public static DryRunInput Complete(DryRunInput input) =>
+        input.Messages is [{ Type: <= MessageType.Close }, ..] && !input.IsHttp2 && !input.Headers.Any(x => x.Key.Equals("Upgrade", StringComparison.OrdinalIgnoreCase))
+            ? input with { Headers = [.. input.Headers, new("Connection", "Upgrade"), new("Upgrade", "websocket")] }
+            : input;
+
     /// <summary>Loads the response.</summary>
     /// <exception cref="FormatException">It cannot be an HTTP response.</exception>
     public static void LoadResponse(Exchange exchange, DryRunResponse response, bool isHttp2)

@@ -87,7 +87,7 @@ public sealed class RuleFileCommandsTests : IDisposable
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("rules", "import", "--from", "mitmproxy", "--modify-headers", "/~q/X-Test/1", "--anticache", "-o", "yaml"));
         var file = _environment.Write("imported.yaml", _environment.Output);
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("rules", "validate", file));
-        Assert.Equal(ExitCode.Failure, await _environment.RunAsync("rules", "import", "--from", "mitmproxy", "--modify-headers", "nonsense"));
+        Assert.Equal(ExitCode.Failure, await _environment.RunAsync("rules", "import", "--from", "mitmproxy", "--modify-headers", "/nonsense"));
         Assert.Equal(ExitCode.Usage, await _environment.RunAsync("rules", "import", "--from", "mitmproxy"));
     }
 
