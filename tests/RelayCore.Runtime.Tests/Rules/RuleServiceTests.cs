@@ -123,6 +123,23 @@ public sealed class RuleServiceTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Upsert_ManyVersions_KeepCounting()
+    {
+        await using var host = await StartAsync();
+        using var client = Client(host);
+        for (var i = 1; i <= 7; i++)
+        {
+            Assert.Equal(RuleOutcome.Done, host.Rules.Upsert(Mock($"v{i}")).Outcome);
+            Assert.Equal($"v{i}", await client.GetStringAsync("http://nobody.invalid/mock", Stop));
+            Assert.Equal(i, Hits(host, "m"));
+        }
+
+        host.Rules.Delete("m");
+        host.Rules.Upsert(Mock("anew"));
+        Assert.Equal(0, Hits(host, "m"));
+    }
+
+    [Fact]
     public async Task Upsert_BadRule_ChangesNothing()
     {
         await using var host = await StartAsync();
