@@ -61,7 +61,7 @@ internal sealed partial class Http1Session
             && _responseFraming.Kind != BodyFramingKind.UntilClose
             && (_responseRepairs & (Http1Repairs.LengthAndTransferEncoding | Http1Repairs.TransferEncodingInHttp10)) == 0;
         _responsePlan = BodyPlan.Tap;
-        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers | MessageStages))
+        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers | MessageStages, _exchange))
         {
             if (await InterceptResponseAsync(channel).ConfigureAwait(false) is { } answered)
             {
@@ -150,7 +150,7 @@ internal sealed partial class Http1Session
 
     private async ValueTask RelayInterimAsync()
     {
-        if (_interceptors.Wants(Stage.Informational))
+        if (_interceptors.Wants(Stage.Informational, _exchange))
         {
             if (_interceptors.MayWait)
             {
@@ -486,8 +486,20 @@ internal sealed partial class Http1Session
             return EndFlowWithMessagesAsync(reason, fault);
         }
 
+        if (_interceptors.Wants(Stage.Error | Stage.Completed, _exchange))
+        {
+            return NotifyAndEndAsync(reason, fault, now);
+        }
+
         _recorder.End(reason, fault, _exchange, now);
-        return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
+        return default;
+    }
+
+    // What they say of the flow at its end, tags and why, belongs into its record.
+    private async ValueTask NotifyAndEndAsync(CloseReason reason, FlowFault? fault, long now)
+    {
+        await NotifyEndAsync(fault).ConfigureAwait(false);
+        _recorder.End(reason, fault, _exchange, now);
     }
 
     private async ValueTask NotifyEndAsync(FlowFault? fault)

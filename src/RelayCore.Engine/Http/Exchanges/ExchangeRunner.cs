@@ -133,7 +133,7 @@ internal sealed partial class ExchangeRunner : IDisposable
                 return;
             }
 
-            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers)
+            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers, Exchange)
                 && await InterceptRequestAsync().ConfigureAwait(false))
             {
                 return;
