@@ -29,7 +29,7 @@ internal sealed partial class StageRunner
         var stage = message.IsControl ? Stage.ControlMessage : Stage.Message;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, context))
             {
                 continue;
             }

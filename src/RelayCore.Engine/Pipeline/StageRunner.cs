@@ -42,7 +42,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
@@ -106,7 +106,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         var changed = false;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -154,7 +154,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -183,7 +183,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
