@@ -17,6 +17,7 @@ internal sealed partial class Http1Session
     private BodyFraming _responseFraming;
     private Http1Repairs _responseRepairs;
     private BodyPlan _responsePlan;
+    private bool _isAnswerOwn;
 
     /// <summary>Relays interim responses and the final one. The first octets are in the channel's input.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -425,6 +426,7 @@ internal sealed partial class Http1Session
     private void RecordGenerated(byte[] octets)
     {
         var end = octets.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
+        (_isAnswerOwn, _exchange.ResponseBodyOctets) = (true, octets.Length - end);
         _recorder.Mark(FlowMarks.ResponseGenerated);
         if (_exchange.HasResponse)
         {
@@ -481,6 +483,12 @@ internal sealed partial class Http1Session
 
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault, long now)
     {
+        _exchange.RequestBodyOctets = _isHeadRead ? _requestBody.DataOctets : 0;
+        if (!_isAnswerOwn)
+        {
+            _exchange.ResponseBodyOctets = _exchange.HasResponse ? _responseBody.DataOctets : 0;
+        }
+
         if (_messages.IsActive)
         {
             return EndFlowWithMessagesAsync(reason, fault);

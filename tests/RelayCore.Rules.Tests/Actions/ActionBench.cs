@@ -44,7 +44,6 @@ internal sealed class ActionBench
             Flow = Exchange,
             Exchange = Exchange,
             Environment = Environment,
-            State = new(),
             Rule = new(Definition, AllCondition.Instance, []),
         };
         if (body is not null)

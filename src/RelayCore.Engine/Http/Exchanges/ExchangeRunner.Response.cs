@@ -21,13 +21,14 @@ internal sealed partial class ExchangeRunner
     private BodyPlan _responsePlan;
     private long _responseOctets;
     private bool _isResponseEdited;
+    private bool _isAnswerOwn;
     private volatile bool _isHeadReceived;
     private volatile bool _isDelivered;
     private volatile bool _isLingering;
 
     private void BeginResponse() =>
-        (_bufferedResponse, _responsePlan, _responseOctets, _isResponseEdited, _isHeadReceived, _isDelivered, _isLingering) =
-            (null, BodyPlan.Tap, 0, false, false, false, false);
+        (_bufferedResponse, _responsePlan, _responseOctets, _isResponseEdited, _isAnswerOwn, _isHeadReceived, _isDelivered, _isLingering) =
+            (null, BodyPlan.Tap, 0, false, false, false, false, false);
 
     private async ValueTask RelayInterimAsync(ResponseHead interim)
     {
@@ -313,6 +314,7 @@ internal sealed partial class ExchangeRunner
 
         Finish();
         _isEnded = true;
+        CountBodies();
         if (_interceptors.Wants(Stage.Error | Stage.Completed, Exchange))
         {
             return NotifyAndReleaseAsync();
@@ -389,6 +391,7 @@ internal sealed partial class ExchangeRunner
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault)
     {
         _isEnded = true;
+        CountBodies();
         if (_messages.IsActive)
         {
             return EndFlowWithMessagesAsync(reason, fault);
@@ -408,6 +411,15 @@ internal sealed partial class ExchangeRunner
     {
         await NotifyEndAsync(fault).ConfigureAwait(false);
         _recorder.End(reason, fault, Exchange, now);
+    }
+
+    private void CountBodies()
+    {
+        Exchange.RequestBodyOctets = _requestOctets;
+        if (!_isAnswerOwn)
+        {
+            Exchange.ResponseBodyOctets = _responseOctets;
+        }
     }
 
     private async ValueTask NotifyEndAsync(FlowFault? fault)

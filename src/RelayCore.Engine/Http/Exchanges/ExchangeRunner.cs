@@ -227,6 +227,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         var id = FlowId.Create(_engine.Time.GetUtcNow());
         Exchange.Begin(id, _facts);
+        Exchange.StartedAt = _started;
         _recorder.Begin(FlowKind.Http, id, _scope.Parent, _facts, _started);
         _recorder.Streams(_client.StreamId, 0);
         if (_scope.IsIntercepted)
