@@ -12,6 +12,7 @@ internal sealed class RuleCheckpoint
     private ResponseHead.SavedStatusLine _response;
     private ReadOnlyMemory<byte> _body;
     private bool _isBodyReplaced;
+    private string? _bodyCoding;
     private SavedMessage _message;
     private (string Host, int Port) _connect;
     private InterceptDecision _decision;
@@ -29,7 +30,7 @@ internal sealed class RuleCheckpoint
 
         if (context.Body is { } body)
         {
-            (_body, _isBodyReplaced) = (body.Octets, body.IsReplaced);
+            (_body, _isBodyReplaced, _bodyCoding) = (body.Octets, body.IsReplaced, body.ContentEncoding);
         }
 
         if (context.Message is { } message)
@@ -60,7 +61,7 @@ internal sealed class RuleCheckpoint
 
         if (context.Body is { } body && !body.Octets.Equals(_body))
         {
-            body.TakeBack(_body, _isBodyReplaced);
+            body.TakeBack(_body, _isBodyReplaced, _bodyCoding);
         }
 
         context.Message?.Restore(_message);
