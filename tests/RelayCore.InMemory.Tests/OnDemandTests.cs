@@ -117,7 +117,6 @@ public sealed class OnDemandTests
         }
 
         await proxy.FlowsAsync(2);
-        await proxy.FlowsAsync(1); // the client has its answer before the flow is over
         Assert.Equal((2, 1, 6L, 6L), (actor.Bodies, actor.Completions, actor.RequestOctets, actor.ResponseOctets));
         Assert.True(actor.StartedAt > 0);
         client.Peer.Close();
