@@ -177,6 +177,19 @@ public sealed class ApiServer : IAsyncDisposable
         Get("/api/v1/flows/{id}/messages", messages.ListAsync);
         Post("/api/v1/flows/{id}/messages", messages.InjectAsync);
         Post("/api/v1/flows/{id}/close", messages.CloseAsync);
+        var rules = new RuleEndpoints(host);
+        Get("/api/v1/rules", rules.ListAsync);
+        application.MapMethods("/api/v1/rules", [HttpMethods.Put, HttpMethods.Post], rules.SetAsync);
+        application.MapMethods("/api/v1/rules/{id}", [HttpMethods.Delete], rules.DeleteAsync);
+        Get("/api/v1/rules/schema", rules.SchemaAsync);
+        Get("/api/v1/rules/status", rules.StatusAsync);
+        Post("/api/v1/rules/validate", rules.ValidateAsync);
+        Post("/api/v1/rules/test", rules.TestAsync);
+        Post("/api/v1/mock", rules.MockAsync);
+        var breakpoints = new BreakpointEndpoints(host);
+        Get("/api/v1/intercepts", breakpoints.ListAsync);
+        Post("/api/v1/intercepts", breakpoints.SetAsync);
+        Post("/api/v1/intercepts/{key}/resume", breakpoints.ResumeAsync);
         var events = new EventEndpoint(host.Events, status, _options.KeepAlive, host.Options.Time, _stopping.Token);
         Get("/api/v1/events", events.StreamAsync);
 

@@ -81,11 +81,20 @@ internal static class Answer
 }
 
 /// <summary>JSON of the API's own objects.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(Endpoints.InjectRequest))]
 [JsonSerializable(typeof(Endpoints.CloseRequest))]
 [JsonSerializable(typeof(Endpoints.MessageAnswer))]
+[JsonSerializable(typeof(Endpoints.RulesSetAnswer))]
+[JsonSerializable(typeof(Endpoints.RuleDeletedAnswer))]
+[JsonSerializable(typeof(Endpoints.RulesValidAnswer))]
+[JsonSerializable(typeof(Endpoints.RuleProblemAnswer))]
+[JsonSerializable(typeof(Endpoints.MockRequest))]
+[JsonSerializable(typeof(Endpoints.MockAnswer))]
+[JsonSerializable(typeof(Endpoints.InterceptRequest))]
+[JsonSerializable(typeof(Endpoints.InterceptAnswer))]
+[JsonSerializable(typeof(Endpoints.ResumeAnswer))]
 [JsonSerializable(typeof(Endpoints.VersionAnswer))]
 [JsonSerializable(typeof(Endpoints.StatusAnswer))]
 internal sealed partial class ApiJson : JsonSerializerContext;

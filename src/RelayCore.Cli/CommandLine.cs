@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using RelayCore.Cli.Ca;
 using RelayCore.Cli.Explain;
 using RelayCore.Cli.Flows;
+using RelayCore.Cli.Rules;
 using RelayCore.Cli.Run;
 
 namespace RelayCore.Cli;
@@ -76,6 +77,8 @@ internal static class CommandLine
         root.Add(RunCommand.Create(environment));
         root.Add(CaCommands.Create(environment));
         root.Add(FlowsCommands.Create(environment));
+        root.Add(RulesCommands.Create(environment));
+        root.Add(RunningRulesCommands.CreateIntercepts(environment));
         root.Add(ExplainCommand.Create(environment));
         var version = new Command("version", "Show the version.");
         version.SetAction(_ => environment.Output.WriteLine($"relay-core-cli {ProductVersion.Text}"));

@@ -22,6 +22,7 @@ internal static class Examples
               relay-core-cli run
               relay-core-cli run -l 127.0.0.1:0 --api-port 0 --ready-file ready.json --quiet
               relay-core-cli run --passthrough '*.bank.example' --upstream http://proxy.corp.example:3128 --upstream-bypass '*.corp.example,10.0.0.0/8'
+              relay-core-cli run --rules rules.yaml --anticache
               relay-core-cli run --upstream-ca test-ca.pem --timeout first-byte=10m --timeout idle=never
 
             A host glob is a name with * and ?, an address or a network, each with an optional :port. *.example.com does not match example.com.
@@ -59,6 +60,32 @@ internal static class Examples
               relay-core-cli flows inject ID --close 1001 --reason 'going away'
 
             → is from the client to the server, ← from the server to the client.
+
+            """,
+        "relay-core-cli flows why" =>
+            """
+            Examples:
+              relay-core-cli flows why last
+              relay-core-cli flows why ID
+
+            """,
+        "relay-core-cli rules" or "relay-core-cli rules test" or "relay-core-cli rules check" =>
+            """
+            Examples:
+              relay-core-cli rules validate rules.yaml               everything that is wrong with it
+              relay-core-cli rules test rules.yaml --flow-id last    what it would do to a flow, and why not more
+              relay-core-cli rules check rules.yaml                  run the tests in it
+              relay-core-cli rules import --from mitmproxy --modify-headers /~q/X-Test/1 > rules.json
+              relay-core-cli rules add rules.yaml                    set them in the running proxy
+
+            """,
+        "relay-core-cli intercepts" or "relay-core-cli intercepts resume" =>
+            """
+            Examples:
+              relay-core-cli intercepts list
+              relay-core-cli intercepts resume KEY
+              relay-core-cli intercepts resume KEY --edits '{"request_header_upserts":{"X-Trace":"7"}}'
+              relay-core-cli intercepts resume KEY --edits '{"respond":{"status":503,"body":"busy"}}'
 
             """,
         "relay-core-cli explain" =>

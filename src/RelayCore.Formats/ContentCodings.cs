@@ -69,15 +69,7 @@ public sealed class ContentCodings : IContentCodings
     {
         foreach (var coding in Split(contentEncoding))
         {
-            content = coding switch
-            {
-                "identity" => content,
-                "gzip" or "x-gzip" => Compress(content, x => new GZipStream(x, CompressionLevel.Fastest, leaveOpen: true)),
-                "deflate" => Compress(content, x => new ZLibStream(x, CompressionLevel.Fastest, leaveOpen: true)),
-                "br" => Compress(content, x => new BrotliStream(x, new BrotliCompressionOptions { Quality = 4 }, leaveOpen: true)),
-                "zstd" => Compress(content, x => new ZstdSharp.CompressionStream(x, 3, leaveOpen: true)),
-                _ => throw new NotSupportedException($"The content coding '{coding}' cannot be produced."),
-            };
+            content = coding is "identity" ? content : Compress(content, coding);
         }
 
         return content;
@@ -92,6 +84,21 @@ public sealed class ContentCodings : IContentCodings
         ["zstd"] => new ZstdStreamDecoder(),
         _ => null,
     };
+
+    /// <inheritdoc/>
+    public IContentEncoder? CreateEncoder(string contentEncoding) => Split(contentEncoding) is [var coding] && CanEncode(coding) ? new StreamEncoder(coding) : null;
+
+    /// <summary>Opens the stream that produces a coding; the same levels for whole bodies and pieces.</summary>
+    internal static Stream OpenEncoder(string coding, Stream destination) => coding switch
+    {
+        "gzip" or "x-gzip" => new GZipStream(destination, CompressionLevel.Fastest, leaveOpen: true),
+        "deflate" => new ZLibStream(destination, CompressionLevel.Fastest, leaveOpen: true),
+        "br" => new BrotliStream(destination, new BrotliCompressionOptions { Quality = 4 }, leaveOpen: true),
+        "zstd" => new ZstdSharp.CompressionStream(destination, 3, leaveOpen: true), // its window of 2 MiB is within RFC 9659 §3
+        _ => throw new NotSupportedException($"The content coding '{coding}' cannot be produced."),
+    };
+
+    private static bool CanEncode(string coding) => coding is "gzip" or "x-gzip" or "deflate" or "br" or "zstd";
 
     private static List<string> Split(string? contentEncoding)
     {
@@ -184,14 +191,11 @@ public sealed class ContentCodings : IContentCodings
         }
     }
 
-    private static byte[] Compress(ReadOnlyMemory<byte> content, Func<Stream, Stream> open)
+    private static ReadOnlyMemory<byte> Compress(ReadOnlyMemory<byte> content, string coding)
     {
-        using var output = new MemoryStream();
-        using (var stream = open(output))
-        {
-            stream.Write(content.Span);
-        }
-
-        return output.ToArray();
+        using var encoder = new StreamEncoder(coding);
+        var output = new ArrayBufferWriter<byte>(256);
+        encoder.Encode(content.Span, isLast: true, output);
+        return output.WrittenMemory;
     }
 }

@@ -2,14 +2,18 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using RelayCore.Core.Interception;
 using RelayCore.Engine;
 using RelayCore.Engine.Capture;
 using RelayCore.Engine.Certificates;
 using RelayCore.Engine.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Formats;
+using RelayCore.Rules.Execution;
+using RelayCore.Runtime.Breakpoints;
 using RelayCore.Runtime.Events;
 using RelayCore.Runtime.Flows;
+using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Runtime;
 
@@ -52,6 +56,8 @@ public sealed class RelayCoreHost : IAsyncDisposable
         _store.Listener = Events;
         _engine = new(engine, _store, new LeafCertificates(authority, leafKey, time), codings, time) { OnInternalFailure = options.OnInternalFailure };
         Messages = new(_store, _engine.MessageSessions);
+        Breakpoints = new(time, (name, json) => Events.Publish(name, json));
+        Rules = new(options.Rules, options.DataDirectory, RuleEnvironment(), Apply, (name, json) => Events.Publish(name, json));
         _watchdog = new(time, stuck =>
         {
             Events.Publish("io-thread-stuck", Encoding.ASCII.GetBytes($$"""{"milliseconds":{{(long)stuck.TotalMilliseconds}}}"""));
@@ -71,6 +77,12 @@ public sealed class RelayCoreHost : IAsyncDisposable
 
     /// <summary>Saying something in running sessions of messages.</summary>
     public MessageService Messages { get; }
+
+    /// <summary>Rules in force.</summary>
+    public RuleService Rules { get; }
+
+    /// <summary>Flows that wait for a person.</summary>
+    public BreakpointService Breakpoints { get; }
 
     /// <summary>What happens, as it happens.</summary>
     public EventLog Events { get; }
@@ -96,7 +108,8 @@ public sealed class RelayCoreHost : IAsyncDisposable
     /// <summary>Running sessions of messages.</summary>
     internal MessageSessions MessageSessions => _engine.MessageSessions;
 
-    /// <summary>Loads or makes the CA, binds every listener and accepts.</summary>
+    /// <summary>Loads or makes the CA, loads the rules, binds every listener and accepts.</summary>
+    /// <exception cref="RuleLoadException">A rule file cannot be used; nothing is bound.</exception>
     /// <exception cref="CertificateFileException">A CA file cannot be used; the message is a sentence for the user.</exception>
     /// <exception cref="ListenException">An address cannot be bound; nothing stays bound.</exception>
     public static async Task<RelayCoreHost> StartAsync(RelayCoreOptions options, CancellationToken cancellationToken = default)
@@ -117,6 +130,7 @@ public sealed class RelayCoreHost : IAsyncDisposable
         var host = new RelayCoreHost(options, authority, leafKey);
         try
         {
+            host.Rules.Start();
             await host._engine.StartAsync(cancellationToken).ConfigureAwait(false);
             if (Environment.GetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS") == "1")
             {
@@ -133,18 +147,36 @@ public sealed class RelayCoreHost : IAsyncDisposable
     }
 
     /// <summary>Stops accepting, lets running exchanges finish for at most <paramref name="grace"/>, then resets the rest. Later calls wait for the first.</summary>
-    public Task StopAsync(TimeSpan grace) => _stopping ??= _engine.StopAsync(grace);
+    public Task StopAsync(TimeSpan grace)
+    {
+        Breakpoints.Close(); // what waits for a person must not wait out the grace
+        return _stopping ??= _engine.StopAsync(grace);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await StopAsync(s_defaultGrace).ConfigureAwait(false);
+        Rules.Dispose();
         await _watchdog.DisposeAsync().ConfigureAwait(false);
         await _engine.DisposeAsync().ConfigureAwait(false);
         _store.Dispose();
         _leafKey.Dispose();
         Authority.Dispose();
     }
+
+    // Rules come first, then what the program brought (architecture §2).
+    private void Apply(IInterceptor? rules) => _engine.SetInterceptors(rules is null ? _options.Engine.Interceptors : [rules, .. _options.Engine.Interceptors]);
+
+    private RuleEnvironment RuleEnvironment() => new()
+    {
+        Time = _options.Time,
+        Codings = ContentCodings.Instance,
+        SandboxRoot = _options.Rules.SandboxRoot,
+        EnvironmentAllowed = _options.Rules.EnvironmentAllowed,
+        Breakpoints = Breakpoints,
+        Functions = _options.Rules.Functions,
+    };
 
     private async Task WatchAsync()
     {

@@ -1,4 +1,5 @@
 using RelayCore.Engine;
+using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Runtime;
 
@@ -17,6 +18,9 @@ public sealed record RelayCoreOptions
 
     /// <summary>Listeners, limits, policies, interceptors.</summary>
     public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>Rules: files, texts, what they may use.</summary>
+    public RuleOptions Rules { get; init; } = new();
 
     /// <summary>Told of a session that ended by a defect of the program; the proxy goes on. Called on I/O threads.</summary>
     public Action<Exception>? OnInternalFailure { get; init; }

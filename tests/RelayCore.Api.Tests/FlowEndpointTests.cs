@@ -16,7 +16,7 @@ public sealed class FlowEndpointTests(ApiFixture fixture) : IClassFixture<ApiFix
     {
         var version = await fixture.GetJsonAsync("/version");
         Assert.Equal(("1.2.3", "1"), (version.GetProperty("engine_version").GetString(), version.GetProperty("api_version").GetString()));
-        Assert.Equal(["flows", "status", "events", "messages"], version.GetProperty("capabilities").EnumerateArray().Select(x => x.GetString()!));
+        Assert.Equal(["flows", "rules", "intercepts", "mock", "status", "events", "messages"], version.GetProperty("capabilities").EnumerateArray().Select(x => x.GetString()!));
     }
 
     [Fact]

@@ -9,7 +9,7 @@ namespace RelayCore.Api.Endpoints;
 /// <summary><c>GET /version</c> and <c>GET /status</c>.</summary>
 internal sealed class StatusEndpoints(RelayCoreHost host, string version)
 {
-    private static readonly string[] s_capabilities = ["flows", "status", "events", "messages"];
+    private static readonly string[] s_capabilities = ["flows", "rules", "intercepts", "mock", "status", "events", "messages"];
 
     public Task VersionAsync(HttpContext context) =>
         Answer.JsonAsync(context, new VersionAnswer { EngineVersion = version, Capabilities = s_capabilities }, ApiJson.Default.VersionAnswer);

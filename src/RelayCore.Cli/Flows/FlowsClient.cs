@@ -100,6 +100,24 @@ internal sealed class FlowsClient : IDisposable
         await ThrowIfRefusedAsync(response, cancellationToken);
     }
 
+    /// <summary>Asks for anything of the API that answers with JSON.</summary>
+    /// <param name="method">Method.</param>
+    /// <param name="path">Path behind <c>/api/v1/</c>.</param>
+    /// <param name="content">What is sent; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <returns>Whether it was done, and what the API says.</returns>
+    public async Task<(bool IsDone, byte[] Json)> RequestAsync(HttpMethod method, string path, ReadOnlyMemory<byte>? content, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, Address(path)) { Content = content is { } octets ? new ReadOnlyMemoryContent(octets) : null };
+        using var response = await SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        if (!response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType != "application/problem+json")
+        {
+            await ThrowIfRefusedAsync(response, cancellationToken);
+        }
+
+        return (response.IsSuccessStatusCode, await response.Content.ReadAsByteArrayAsync(cancellationToken));
+    }
+
     /// <summary>Events from now on: name and data, until the proxy ends.</summary>
     /// <param name="messages">Whether messages of flows come too.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -77,6 +77,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         flows.Add(get);
         flows.Add(new MessageCommands(environment, Client, ResolveAsync).CreateMessages());
         flows.Add(new MessageCommands(environment, Client, ResolveAsync).CreateInject());
+        flows.Add(new WhyCommand(environment, Client, ResolveAsync).Create());
         return flows;
 
         static void Require(OptionResult option, bool holds, string problem)
@@ -249,7 +250,7 @@ internal sealed class FlowsCommands(CliEnvironment environment)
         return ExitCode.Success;
     }
 
-    private static async Task<string> ResolveAsync(FlowsClient client, string id, CancellationToken cancellationToken)
+    internal static async Task<string> ResolveAsync(FlowsClient client, string id, CancellationToken cancellationToken)
     {
         if (FlowId.TryParse(id, out var whole))
         {

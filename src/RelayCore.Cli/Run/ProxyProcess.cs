@@ -3,9 +3,11 @@ using System.Net;
 using System.Security.Cryptography;
 using RelayCore.Api;
 using RelayCore.Cli.Discovery;
+using RelayCore.Cli.Rules;
 using RelayCore.Engine;
 using RelayCore.Engine.Certificates;
 using RelayCore.Runtime;
+using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Cli.Run;
 
@@ -74,6 +76,7 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         CaCertificateFile = settings.CaCertificate,
         CaKeyFile = settings.CaKey,
         Time = environment.Time,
+        Rules = settings.Rules with { OnChange = TellRules },
         OnInternalFailure = e => environment.Error.WriteLine($"relay: a connection ended by a defect of the proxy, please report it: {e.GetType().Name}: {e.Message}"),
         OnIoThreadStuck = stuck => environment.Error.WriteLine(
             string.Create(CultureInfo.InvariantCulture, $"relay: an I/O thread is stuck for {stuck.TotalMilliseconds:F0} ms; something blocks or computes there")),
@@ -141,6 +144,11 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         catch (CertificateFileException error)
         {
             throw new CliException(error.Message, inner: error);
+        }
+        catch (RuleLoadException error)
+        {
+            // The problems were told already, each with its place.
+            throw new CliException($"The rules cannot be used: {ProblemText.Count(error.Problems)}; nothing is started.", ExitCode.Usage, error);
         }
     }
 
@@ -227,6 +235,24 @@ internal sealed class ProxyProcess(RunSettings settings, CliEnvironment environm
         if (lines is not null)
         {
             await lines.DisposeAsync();
+        }
+    }
+
+    private void TellRules(RuleSetChange change)
+    {
+        switch (change.Operation)
+        {
+            case "loaded" or "load_failed":
+                ProblemText.Write(change.Problems, environment.Error);
+                break;
+            case "reloaded":
+                ProblemText.Write(change.Problems, environment.Error);
+                environment.Error.WriteLine($"note: the rules changed: {ProblemText.Words(change.RuleCount, "rule")} now.");
+                break;
+            case "reload_failed":
+                ProblemText.Write(change.Problems, environment.Error);
+                environment.Error.WriteLine($"warning: the new rules cannot be used; the {ProblemText.Words(change.RuleCount, "rule")} before stay in force.");
+                break;
         }
     }
 

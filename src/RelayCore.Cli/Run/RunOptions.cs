@@ -1,4 +1,5 @@
 using System.CommandLine;
+using RelayCore.Cli.Rules;
 
 namespace RelayCore.Cli.Run;
 
@@ -131,6 +132,18 @@ internal sealed class RunOptions
         HelpName = "SIZE",
     };
 
+    public Option<string[]> Rules { get; } = new("--rules")
+    {
+        Description = "Rule file, JSON or YAML; watched, a new version takes effect at once; repeatable",
+        HelpName = "FILE",
+    };
+
+    public Option<string[]> RulesEnvAllow { get; } = RuleSettings.EnvironmentOption();
+
+    public Option<string?> RulesRoot { get; } = RuleSettings.RootOption();
+
+    public MitmproxyArguments Mitmproxy { get; } = new();
+
     public Option<string?> ReadyFile { get; } = new("--ready-file")
     {
         Description = "File to write the ready line to, once every listener is bound; removed on exit",
@@ -143,7 +156,7 @@ internal sealed class RunOptions
     [
         Listen, CaCert, CaKey, DataDir, ApiPort, ApiBind, ApiToken, NoApi, UpstreamCa, InsecureUpstream, ClientCert, PassThrough, InterceptOnly,
         Upstream, UpstreamAuthUser, UpstreamBypass, UpstreamFailOpen, ProxyAuth, LenientHttp, Http2, H2c, StrictWebSocket, Timeout, MaxConnections, MaxConnectionsPerClient,
-        MaxServerConnections, MaxHead, MaxBodyCapture, CaptureMemory, ReadyFile, Quiet,
+        MaxServerConnections, MaxHead, MaxBodyCapture, CaptureMemory, Rules, RulesEnvAllow, RulesRoot, .. Mitmproxy.All, ReadyFile, Quiet,
     ];
 
     /// <summary>The option every command with files has.</summary>

@@ -3,6 +3,7 @@ using RelayCore.Cli.Arguments;
 using RelayCore.Core.Limits;
 using RelayCore.Engine;
 using RelayCore.Engine.Policy;
+using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Cli.Run;
 
@@ -74,6 +75,9 @@ internal sealed record RunSettings
 
     /// <summary>Bounds.</summary>
     public EngineLimits Limits { get; init; } = EngineLimits.Default;
+
+    /// <summary>Rules: files, one-liners, what they may use.</summary>
+    public RuleOptions Rules { get; init; } = new();
 
     /// <summary>File for the ready line.</summary>
     public string? ReadyFile { get; init; }

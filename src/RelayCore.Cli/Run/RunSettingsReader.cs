@@ -2,9 +2,12 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using RelayCore.Cli.Arguments;
+using RelayCore.Cli.Rules;
 using RelayCore.Core.Limits;
 using RelayCore.Engine;
 using RelayCore.Engine.Policy;
+using RelayCore.Rules.Documents;
+using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Cli.Run;
 
@@ -48,8 +51,21 @@ internal sealed class RunSettingsReader(RunOptions options, ParseResult line, Cl
             Http2PriorKnowledge = ReadHosts("--h2c", line.GetValue(options.H2c)),
             StrictWebSocket = line.GetValue(options.StrictWebSocket),
             Limits = ReadLimits(),
+            Rules = ReadRules(),
             ReadyFile = line.GetValue(options.ReadyFile) is { } file ? Path.GetFullPath(file) : null,
             Quiet = line.GetValue(options.Quiet),
+        };
+    }
+
+    private RuleOptions ReadRules()
+    {
+        var problems = new RuleProblems();
+        var specs = options.Mitmproxy.Read(line, problems);
+        _problems.AddRange(problems.Items.Where(x => x.Severity == ProblemSeverity.Error).Select(x => $"{x.Message}{(x.Suggestion is null ? "" : " " + x.Suggestion)}"));
+        return RuleSettings.Read(line, options.RulesEnvAllow, options.RulesRoot) with
+        {
+            Files = [.. (line.GetValue(options.Rules) ?? []).Select(Path.GetFullPath)],
+            Texts = specs is null || problems.HasErrors ? [] : [("command line", specs)],
         };
     }
 

@@ -36,6 +36,12 @@ public sealed record Flow
     /// <summary>Ids of rules that matched; absent when there are none.</summary>
     public IReadOnlyList<string>? MatchedRules { get; init; }
 
+    /// <summary>Marker in lists; absent without.</summary>
+    public string? Marker { get; init; }
+
+    /// <summary>Comment; absent without.</summary>
+    public string? Comment { get; init; }
+
     /// <summary>Why it ended; absent while it runs.</summary>
     public FlowCloseReason? CloseReason { get; init; }
 

@@ -17,7 +17,10 @@ public abstract class FlowContext
     private Dictionary<string, string>? _variables;
     private IList<string> _rules = [];
     private object? _ruleState;
+    private int _wanted;
     private IFlowTrace? _trace;
+    private string? _marker;
+    private string? _comment;
 
     /// <summary>Id of the flow.</summary>
     public FlowId Id { get; private set; }
@@ -38,6 +41,12 @@ public abstract class FlowContext
     /// <summary>Ids of rules that matched, in order.</summary>
     public IList<string> MatchedRules => Owner._rules;
 
+    /// <summary>When the flow began, monotonic (<see cref="TimeProvider.GetTimestamp"/>); 0 when that is not known.</summary>
+    public long StartedAt { get; set; }
+
+    /// <summary>Stages on demand that were asked for (<see cref="InterceptorNeeds.OnDemand"/>).</summary>
+    public Stage Wanted => (Stage)Volatile.Read(ref Owner._wanted);
+
     /// <summary>What rules keep of the flow; theirs. Not cleared with a new flow, so that they can use it again.</summary>
     public object? RuleState
     {
@@ -52,7 +61,27 @@ public abstract class FlowContext
         set => Owner._trace = value;
     }
 
+    /// <summary>Where the interceptor that is being called says for whom it acts; <see langword="null"/> where nothing is recorded.</summary>
+    public IActorLog? ActorLog { get; set; }
+
+    /// <summary>Marker of the flow in lists, e.g. an emoji; <see langword="null"/> for none.</summary>
+    public string? Marker
+    {
+        get => Owner._marker;
+        set => Owner._marker = value;
+    }
+
+    /// <summary>Comment on the flow; <see langword="null"/> for none.</summary>
+    public string? Comment
+    {
+        get => Owner._comment;
+        set => Owner._comment = value;
+    }
+
     private FlowContext Owner => _shared ?? this;
+
+    /// <summary>Asks for later stages of this flow: its bodies, whole or in pieces, its messages, its end.</summary>
+    public void Want(Stage stages) => Interlocked.Or(ref Owner._wanted, (int)stages);
 
     /// <summary>Adds a tag once. At most 64 tags; more are ignored.</summary>
     public void SetTag(string tag)
@@ -86,16 +115,17 @@ public abstract class FlowContext
     /// <summary>Begins a new flow; for sessions.</summary>
     public virtual void Begin(FlowId id, ClientConnection client)
     {
-        (Id, Client, Server, _shared) = (id, client, null, null);
+        (Id, Client, Server, _shared, _wanted, StartedAt) = (id, client, null, null, 0, 0);
         _tags = [];
         _rules.Clear();
         (_variables, _trace) = (null, null);
+        (_marker, _comment) = (null, null);
     }
 
     /// <summary>Becomes another view of the same flow: same id and connections, one set of tags, variables and rules.</summary>
     protected void Share(FlowContext flow)
     {
-        (Id, Client, Server) = (flow.Id, flow.Client, flow.Server);
+        (Id, Client, Server, StartedAt) = (flow.Id, flow.Client, flow.Server, flow.StartedAt);
         _shared = flow.Owner;
     }
 }
@@ -119,17 +149,17 @@ public sealed class Exchange : FlowContext
     /// <summary>Whether a final response head is there.</summary>
     public bool HasResponse { get; set; }
 
-    /// <summary>Stages on demand that were asked for (<see cref="InterceptorNeeds.OnDemand"/>).</summary>
-    public Stage Wanted { get; private set; }
+    /// <summary>Data octets of the request body as they came in, coding included; known at <see cref="Stage.Completed"/>.</summary>
+    public long RequestBodyOctets { get; set; }
 
-    /// <summary>Asks for later stages of this exchange: its bodies, whole or in pieces, its messages, its end.</summary>
-    public void Want(Stage stages) => Wanted |= stages;
+    /// <summary>Data octets of the response body as they came in, or of the answer the proxy made; known at <see cref="Stage.Completed"/>.</summary>
+    public long ResponseBodyOctets { get; set; }
 
     /// <inheritdoc/>
     public override void Begin(FlowId id, ClientConnection client)
     {
         base.Begin(id, client);
-        Wanted = Stage.None;
+        (RequestBodyOctets, ResponseBodyOctets) = (0, 0);
     }
 
     /// <summary>Shows another head as the response, so that the stream it came from need not copy it; for sessions.</summary>

@@ -12,7 +12,7 @@ public sealed record InterceptorNeeds
     public Stage Stages { get; init; }
 
     /// <summary>
-    /// Stages it wants of some exchanges only: it is called there once the exchange was marked by <see cref="Exchange.Want"/>, at the latest at the
+    /// Stages it wants of some exchanges only: it is called there once the exchange was marked by <see cref="FlowContext.Want"/>, at the latest at the
     /// head stage before. So a rule for one body costs nothing on others.
     /// </summary>
     public Stage OnDemand { get; init; }

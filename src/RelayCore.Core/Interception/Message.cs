@@ -140,6 +140,9 @@ public sealed class Message
     }
     = "";
 
+    /// <summary>Where the interceptor that is being called says for whom it acts; <see langword="null"/> where nothing is recorded.</summary>
+    public IActorLog? ActorLog { get; set; }
+
     /// <summary>Whether it is a ping, pong or close.</summary>
     public bool IsControl => Type is MessageType.Ping or MessageType.Pong or MessageType.Close;
 

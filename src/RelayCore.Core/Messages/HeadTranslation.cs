@@ -41,49 +41,11 @@ public static class HeadTranslation
         return writer.WriteResponse(destination, response.Status, response.Fields, hopByHop);
     }
 
-    /// <summary>Room for <see cref="WriteHttp1Request"/>, in octets.</summary>
-    public static int Http1Bound(this RequestHead request)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        var authority = Authority(request).Length;
-        return Http1Translation.Bound(request.Fields, authority) + request.MethodOctets.Length + request.PathOctets.Length + authority + 32;
-    }
-
-    /// <summary>Writes a request for an HTTP/1.1 server.</summary>
-    /// <param name="request">The request; not an extended CONNECT, which HTTP/1.1 spells as an upgrade.</param>
-    /// <param name="destination">At least <see cref="Http1Bound(RequestHead)"/>.</param>
-    /// <param name="hopByHop">Of the request; default for one that came by HTTP/2.</param>
-    /// <param name="options">What to say about the connection; TE: trailers is added when the request says so.</param>
-    /// <param name="isChunked">Whether the body follows chunked.</param>
-    /// <param name="toProxy">Whether the target is to be in absolute form, for a parent proxy (RFC 9112 §3.2.2).</param>
-    /// <returns>Octets written.</returns>
-    public static int WriteHttp1Request(
-        this RequestHead request, Span<byte> destination, in HopByHop hopByHop, ConnectionOptions options, bool isChunked, bool toProxy = false)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        var authority = Authority(request);
-        var path = request.PathOctets;
-        int at;
-        if (toProxy && request.TargetForm != RequestTargetForm.Authority)
-        {
-            // The target of OPTIONS * has no path there (RFC 9112 §3.2.4).
-            byte[] target = [.. "http://"u8, .. Encoding.ASCII.GetBytes(request.Origin.Authority), .. path is [(byte)'*'] ? default : path];
-            at = Http1HeadWriter.WriteRequestLine(destination, request.MethodOctets, target, 1);
-        }
-        else
-        {
-            at = Http1HeadWriter.WriteRequestLine(destination, request.MethodOctets, path, 1);
-        }
-
-        options |= Http2HeadWriter.AcceptsTrailers(request.Fields) ? ConnectionOptions.TrailersAccepted : ConnectionOptions.None;
-        return at + Http1Translation.WriteFields(destination[at..], request.Fields, hopByHop, options, authority, isChunked);
-    }
-
     /// <summary>Room for <see cref="WriteHttp1Response"/>, in octets.</summary>
     public static int Http1Bound(this ResponseHead response)
     {
         ArgumentNullException.ThrowIfNull(response);
-        return Http1Translation.Bound(response.Fields, 0) + Math.Max(response.ReasonOctets.Length, 64);
+        return response.Fields.WrittenBound + Http1HeadWriter.Overhead + Math.Max(response.ReasonOctets.Length, 64);
     }
 
     /// <summary>Writes a response for an HTTP/1 client; one without reason phrase, as HTTP/2 has them, gets the registered one.</summary>
@@ -106,7 +68,16 @@ public static class HeadTranslation
         }
 
         var at = Http1HeadWriter.WriteStatusLine(destination, response.Status, reason, minorVersion);
-        return at + Http1Translation.WriteFields(destination[at..], response.Fields, hopByHop, options, default, isChunked);
+        at += Http1HeadWriter.WriteFields(destination[at..], response.Fields, hopByHop, options);
+        if (isChunked && response.Fields.IndexOf(KnownField.TransferEncoding) < 0)
+        {
+            at -= 2; // in front of the empty line
+            at += Http1HeadWriter.WriteLine(destination[at..], "Transfer-Encoding"u8, "chunked"u8);
+            "\r\n"u8.CopyTo(destination[at..]);
+            at += 2;
+        }
+
+        return at;
     }
 
     private static Http2RequestParts Parts(RequestHead request)

@@ -22,6 +22,25 @@ public interface IContentCodings
     /// <param name="contentEncoding">Value of Content-Encoding: one coding.</param>
     /// <returns><see langword="null"/> for a coding, or a list of them, that cannot be decoded so.</returns>
     IContentDecoder? CreateDecoder(string contentEncoding) => null;
+
+    /// <summary>Begins to encode content that comes piece by piece.</summary>
+    /// <param name="contentEncoding">Value of Content-Encoding: one coding.</param>
+    /// <returns><see langword="null"/> for a coding, or a list of them, that cannot be produced so.</returns>
+    IContentEncoder? CreateEncoder(string contentEncoding) => null;
+}
+
+/// <summary>
+/// Encodes with one content coding piece by piece: each piece is flushed, so that its receiver can decode all of it before the next one comes.
+/// Memory is bounded by the window of the coding. Not for concurrent use.
+/// </summary>
+public interface IContentEncoder : IDisposable
+{
+    /// <summary>Takes a piece.</summary>
+    /// <param name="input">Content; empty when a call brings only the end.</param>
+    /// <param name="isLast">Whether nothing follows; then the end of the coding is written too.</param>
+    /// <param name="output">Takes what goes on.</param>
+    /// <exception cref="InvalidOperationException">The last piece was given before.</exception>
+    void Encode(ReadOnlySpan<byte> input, bool isLast, IBufferWriter<byte> output);
 }
 
 /// <summary>

@@ -19,7 +19,7 @@ public sealed class MessageBody
     public ReadOnlyMemory<byte> Octets { get; private set; }
 
     /// <summary>Value of Content-Encoding.</summary>
-    public string? ContentEncoding { get; }
+    public string? ContentEncoding { get; private set; }
 
     /// <summary>Whether an actor replaced it.</summary>
     public bool IsReplaced { get; private set; }
@@ -50,6 +50,23 @@ public sealed class MessageBody
         (_content, DecodingProblem, IsReplaced) = (content, null, true);
     }
 
+    /// <summary>Replaces the content and how it is encoded; the caller changes Content-Encoding of the head to the same.</summary>
+    /// <param name="content">Without content coding.</param>
+    /// <param name="contentEncoding">The new value of Content-Encoding; <see langword="null"/> for none.</param>
+    /// <exception cref="NotSupportedException">The coding cannot be produced.</exception>
+    public void ReplaceContent(ReadOnlyMemory<byte> content, string? contentEncoding)
+    {
+        Octets = _codings.Encode(content, contentEncoding);
+        (_content, DecodingProblem, IsReplaced, ContentEncoding) = (content, null, true, contentEncoding);
+    }
+
+    /// <summary>Takes back what an actor that failed made of it, a change of the coding too; for the pipeline.</summary>
+    public void TakeBack(ReadOnlyMemory<byte> octets, bool wasReplaced, string? contentEncoding)
+    {
+        TakeBack(octets, wasReplaced);
+        ContentEncoding = contentEncoding;
+    }
+
     /// <summary>Takes back what an actor that failed made of it; for the pipeline.</summary>
     public void TakeBack(ReadOnlyMemory<byte> octets, bool wasReplaced) => (Octets, _content, DecodingProblem, IsReplaced) = (octets, null, null, wasReplaced);
 
@@ -75,6 +92,9 @@ public sealed class BodyChunk
     /// <summary>Whether the piece was changed.</summary>
     public bool IsReplaced { get; private set; }
 
+    /// <summary>For whom the interceptor changed it; <see langword="null"/> for itself.</summary>
+    public string? Actor { get; set; }
+
     /// <summary>What goes on, in order.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> Output => _output;
 
@@ -82,7 +102,7 @@ public sealed class BodyChunk
     public void Load(ReadOnlyMemory<byte> data, bool isLast)
     {
         _output.Clear();
-        (Data, IsLast, IsReplaced) = (data, isLast, false);
+        (Data, IsLast, IsReplaced, Actor) = (data, isLast, false, null);
         if (!data.IsEmpty)
         {
             _output.Add(data);

@@ -98,6 +98,7 @@ internal sealed partial class Http1Session
 
         var context = new ConnectContext { Host = host, Port = port, Request = _exchange.Request };
         context.Begin(_exchange.Id, _facts);
+        context.StartedAt = _started;
         var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _engine.Stopping).ConfigureAwait(false);
         switch (verdict)
         {
@@ -349,6 +350,7 @@ internal sealed partial class Http1Session
         {
             var context = new ClientHelloContext { Host = host, Port = port, Hello = _facts.Tls!, Decision = InterceptDecision.Default };
             context.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
+            context.StartedAt = _engine.Time.GetTimestamp();
             if (_interceptors.MayWait)
             {
                 await default(ThreadPoolHop);

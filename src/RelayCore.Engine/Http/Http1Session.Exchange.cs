@@ -70,7 +70,7 @@ internal sealed partial class Http1Session
                 return await UpgradeToHttp2Async(settings).ConfigureAwait(false);
             }
 
-            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers | MessageStages))
+            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers | MessageStages, _exchange))
             {
                 if (await InterceptRequestAsync().ConfigureAwait(false) is { } answered)
                 {

@@ -23,7 +23,7 @@ internal sealed partial class Http1Session
         }
 
         var request = _exchange.Request;
-        if (_interceptors.Wants(Stage.RequestHead))
+        if (_interceptors.Wants(Stage.RequestHead, _exchange))
         {
             var verdict = await _stages.RequestHeadAsync(_interceptors, _exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
@@ -39,12 +39,13 @@ internal sealed partial class Http1Session
             return refused;
         }
 
-        if (_interceptors.Wants(Stage.RequestBody) && messages is null)
+        if (_interceptors.Wants(Stage.RequestBody, _exchange) && messages is null)
         {
-            var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
+            var (maxBody, refusesLarge) = _interceptors.BodyNeeds(Stage.RequestBody, _exchange);
+            var limit = Math.Min(maxBody, _engine.Limits.MaxBufferedBody);
             if (!await BufferRequestAsync(limit).ConfigureAwait(false))
             {
-                if (_interceptors.RefuseLarge)
+                if (refusesLarge)
                 {
                     return await RefuseAsync(new("RC-HTTP-306", FaultStage.Request, FaultKind.Limit, PeerRole.Client, $"over {limit} octets"), Next.Linger).ConfigureAwait(false);
                 }
@@ -67,8 +68,8 @@ internal sealed partial class Http1Session
                 Reframe(request.Fields, body.Octets.Length, request.MethodOctets);
             }
         }
-        else if (!_requestFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.RequestChunk)
-            || (_interceptors.Wants(Stage.Trailers) && _requestFraming.Kind == BodyFramingKind.Chunked)))
+        else if (!_requestFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.RequestChunk, _exchange)
+            || (_interceptors.Wants(Stage.Trailers, _exchange) && _requestFraming.Kind == BodyFramingKind.Chunked)))
         {
             // HTTP/1.0 has no chunks, and an edited length is not known before its end.
             _requestPlan = request.MinorVersion == 1 ? BodyPlan.Transform : BodyPlan.Tap;
@@ -86,7 +87,7 @@ internal sealed partial class Http1Session
         if (messages is not null)
         {
             PlanMessages(PeerRole.Client);
-            if (_interceptors.Wants(Stage.RequestBody))
+            if (_interceptors.Wants(Stage.RequestBody, _exchange))
             {
                 _recorder.Mark(FlowMarks.BodyActorSkipped); // see the response
             }
@@ -198,7 +199,7 @@ internal sealed partial class Http1Session
             await default(ThreadPoolHop);
         }
 
-        if (_interceptors.Wants(Stage.ResponseHead))
+        if (_interceptors.Wants(Stage.ResponseHead, _exchange))
         {
             var verdict = await _stages.ResponseHeadAsync(_interceptors, _exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false) is { } answered)
@@ -213,7 +214,7 @@ internal sealed partial class Http1Session
             return refused;
         }
 
-        if (_interceptors.Wants(Stage.ResponseBody))
+        if (_interceptors.Wants(Stage.ResponseBody, _exchange))
         {
             if (messages is null)
             {
@@ -224,8 +225,8 @@ internal sealed partial class Http1Session
             _recorder.Mark(FlowMarks.BodyActorSkipped);
         }
 
-        if (!_responseFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.ResponseChunk)
-            || (_interceptors.Wants(Stage.Trailers) && _responseFraming.Kind == BodyFramingKind.Chunked)))
+        if (!_responseFraming.IsEmpty && (messages is { IsTransformed: true } || _interceptors.Wants(Stage.ResponseChunk, _exchange)
+            || (_interceptors.Wants(Stage.Trailers, _exchange) && _responseFraming.Kind == BodyFramingKind.Chunked)))
         {
             _responsePlan = BodyPlan.Transform;
         }
@@ -236,13 +237,14 @@ internal sealed partial class Http1Session
     private async ValueTask<Next?> InterceptResponseBodyAsync(ServerChannel channel)
     {
         var response = _exchange.Response;
-        var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
+        var (maxBody, refusesLarge) = _interceptors.BodyNeeds(Stage.ResponseBody, _exchange);
+        var limit = Math.Min(maxBody, _engine.Limits.MaxBufferedBody);
         var isWhole = await BufferResponseAsync(channel, limit).ConfigureAwait(false);
         _bufferedResponse = _raw!.WrittenMemory;
         _responsePlan = BodyPlan.Buffer;
         if (!isWhole)
         {
-            if (_interceptors.RefuseLarge)
+            if (refusesLarge)
             {
                 throw new UpstreamException(new("RC-HTTP-307", FaultStage.Response, FaultKind.Limit, PeerRole.Server, $"over {limit} octets"));
             }
@@ -398,7 +400,7 @@ internal sealed partial class Http1Session
         var stage = sender == PeerRole.Client ? Stage.RequestChunk : Stage.ResponseChunk;
         var pieces = sender == PeerRole.Client ? new List<ReadOnlyMemory<byte>>() : _pieces;
         pieces.Clear();
-        if (_interceptors.Wants(stage))
+        if (_interceptors.Wants(stage, _exchange))
         {
             if (_interceptors.MayWait)
             {
@@ -445,7 +447,7 @@ internal sealed partial class Http1Session
 
         if (isLast && isChunked)
         {
-            if (_interceptors.Wants(Stage.Trailers) && trailers.Count > 0)
+            if (_interceptors.Wants(Stage.Trailers, _exchange) && trailers.Count > 0)
             {
                 await _stages.TrailersAsync(_interceptors, _exchange, sender, trailers, _engine.Stopping).ConfigureAwait(false);
             }

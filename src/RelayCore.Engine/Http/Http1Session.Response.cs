@@ -17,6 +17,7 @@ internal sealed partial class Http1Session
     private BodyFraming _responseFraming;
     private Http1Repairs _responseRepairs;
     private BodyPlan _responsePlan;
+    private bool _isAnswerOwn;
 
     /// <summary>Relays interim responses and the final one. The first octets are in the channel's input.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -61,7 +62,7 @@ internal sealed partial class Http1Session
             && _responseFraming.Kind != BodyFramingKind.UntilClose
             && (_responseRepairs & (Http1Repairs.LengthAndTransferEncoding | Http1Repairs.TransferEncodingInHttp10)) == 0;
         _responsePlan = BodyPlan.Tap;
-        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers | MessageStages))
+        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers | MessageStages, _exchange))
         {
             if (await InterceptResponseAsync(channel).ConfigureAwait(false) is { } answered)
             {
@@ -150,7 +151,7 @@ internal sealed partial class Http1Session
 
     private async ValueTask RelayInterimAsync()
     {
-        if (_interceptors.Wants(Stage.Informational))
+        if (_interceptors.Wants(Stage.Informational, _exchange))
         {
             if (_interceptors.MayWait)
             {
@@ -425,6 +426,7 @@ internal sealed partial class Http1Session
     private void RecordGenerated(byte[] octets)
     {
         var end = octets.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
+        (_isAnswerOwn, _exchange.ResponseBodyOctets) = (true, octets.Length - end);
         _recorder.Mark(FlowMarks.ResponseGenerated);
         if (_exchange.HasResponse)
         {
@@ -481,13 +483,31 @@ internal sealed partial class Http1Session
 
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault, long now)
     {
+        _exchange.RequestBodyOctets = _isHeadRead ? _requestBody.DataOctets : 0;
+        if (!_isAnswerOwn)
+        {
+            _exchange.ResponseBodyOctets = _exchange.HasResponse ? _responseBody.DataOctets : 0;
+        }
+
         if (_messages.IsActive)
         {
             return EndFlowWithMessagesAsync(reason, fault);
         }
 
+        if (_interceptors.Wants(Stage.Error | Stage.Completed, _exchange))
+        {
+            return NotifyAndEndAsync(reason, fault, now);
+        }
+
         _recorder.End(reason, fault, _exchange, now);
-        return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
+        return default;
+    }
+
+    // What they say of the flow at its end, tags and why, belongs into its record.
+    private async ValueTask NotifyAndEndAsync(CloseReason reason, FlowFault? fault, long now)
+    {
+        await NotifyEndAsync(fault).ConfigureAwait(false);
+        _recorder.End(reason, fault, _exchange, now);
     }
 
     private async ValueTask NotifyEndAsync(FlowFault? fault)

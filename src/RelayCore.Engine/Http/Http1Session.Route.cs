@@ -142,10 +142,11 @@ internal sealed partial class Http1Session
     private void UsePool(OriginPool pool)
     {
         _exchange.Request.Load(pool.Origin);
-        if (!ReferenceEquals(_interceptorsFor, pool) || !ReferenceEquals(_lastPipeline, _engine.Pipeline))
+        var pipeline = _engine.Pipeline; // read once: it is replaced while we run
+        if (!ReferenceEquals(_interceptorsFor, pool) || !ReferenceEquals(_lastPipeline, pipeline))
         {
-            (_interceptorsFor, _lastPipeline) = (pool, _engine.Pipeline);
-            _interceptors = _engine.Pipeline.For(pool.Origin.Host);
+            (_interceptorsFor, _lastPipeline) = (pool, pipeline);
+            _interceptors = pipeline.For(pool.Origin.Host);
             _isExcluded = _engine.Options.CaptureExclude.Contains(pool.Origin.HostAndPort);
         }
     }

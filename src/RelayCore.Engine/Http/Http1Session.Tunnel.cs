@@ -47,6 +47,7 @@ internal sealed partial class Http1Session
         _recorder.Mark(marks);
         var tunnel = new TunnelContext { Host = host, Port = port };
         tunnel.Begin(_exchange.Id, _facts);
+        tunnel.StartedAt = _started;
         FlowFault? fault = null;
         try
         {
@@ -127,6 +128,7 @@ internal sealed partial class Http1Session
         _recorder.Server(channel.Facts);
         var tunnel = new TunnelContext { Host = origin.Host, Port = origin.Port };
         tunnel.Begin(_exchange.Id, _facts);
+        tunnel.StartedAt = _started;
         FlowFault? fault = null;
         try
         {

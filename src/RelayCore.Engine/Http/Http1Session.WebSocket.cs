@@ -41,7 +41,7 @@ internal sealed partial class Http1Session
         }
 
         var agreedWithServer = PerMessageDeflate.ReadResponse(response.Fields);
-        if (_interceptors.Wants(Stage.ResponseHead) && await InterceptHandshakeAsync().ConfigureAwait(false) is { } answered)
+        if (_interceptors.Wants(Stage.ResponseHead, _exchange) && await InterceptHandshakeAsync().ConfigureAwait(false) is { } answered)
         {
             return answered;
         }

@@ -330,6 +330,8 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
         var id = FlowId.Create(_engine.Time.GetUtcNow());
         _exchange.Begin(id, _facts);
         _exchange.HasResponse = false;
+        _exchange.StartedAt = _started;
+        _isAnswerOwn = false;
         _stages.Begin(_started);
         _messages.Begin();
         _recorder.Begin(kind, id, parent, _facts, _started);

@@ -67,7 +67,7 @@ internal sealed partial class BodyMessages
             _hasUnknownCoding = _isBlind = _decoder is null;
         }
 
-        IsTransformed = !_isBlind && session.Interceptors.Wants(Stage.Message);
+        IsTransformed = !_isBlind && session.Interceptors.Wants(Stage.Message, session.Context);
     }
 
     /// <summary>The session it belongs to.</summary>
@@ -80,7 +80,7 @@ internal sealed partial class BodyMessages
     public bool IsTransformed { get; private set; }
 
     /// <summary>Whether interceptors want messages that cannot be had, because the content coding is unknown.</summary>
-    public bool IsOutOfReach => _hasUnknownCoding && Session.Interceptors.Wants(Stage.Message);
+    public bool IsOutOfReach => _hasUnknownCoding && Session.Interceptors.Wants(Stage.Message, Session.Context);
 
     /// <summary>Whether <see cref="TransformAsync"/> takes the content coding off.</summary>
     public bool DropsCoding => IsTransformed && _decoder is not null;

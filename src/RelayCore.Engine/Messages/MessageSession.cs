@@ -71,7 +71,7 @@ internal sealed class MessageSession : IMessageSession
         _isStarted = true;
         Context.Server = Exchange.Server;
         Engine.MessageSessions.Add(this);
-        if (!Interceptors.Wants(Stage.MessagesStart))
+        if (!Interceptors.Wants(Stage.MessagesStart, Context))
         {
             return Verdict.Continue;
         }
@@ -95,7 +95,7 @@ internal sealed class MessageSession : IMessageSession
         }
 
         Engine.MessageSessions.Remove(this);
-        if (Interceptors.Wants(Stage.MessagesEnd))
+        if (Interceptors.Wants(Stage.MessagesEnd, Context))
         {
             if (Interceptors.MayWait)
             {

@@ -34,12 +34,8 @@ internal sealed class InterceptorSet
         foreach (var interceptor in interceptors)
         {
             Stages |= interceptor.Needs.Stages;
+            OnDemand |= interceptor.Needs.OnDemand;
             MayWait |= interceptor.Needs.MayWait;
-            if ((interceptor.Needs.Stages & (Stage.RequestBody | Stage.ResponseBody)) != 0)
-            {
-                MaxBody = Math.Max(MaxBody, interceptor.Needs.MaxBody);
-                RefuseLarge |= interceptor.Needs.Breach == BodyBreach.Refuse;
-            }
         }
     }
 
@@ -47,11 +43,37 @@ internal sealed class InterceptorSet
 
     public Stage Stages { get; }
 
+    /// <summary>Stages somebody wants of flows that were marked.</summary>
+    public Stage OnDemand { get; }
+
     public bool MayWait { get; }
 
-    public long MaxBody { get; }
-
-    public bool RefuseLarge { get; }
-
+    /// <summary>Whether somebody is called at one of the stages of every flow; for those that have nothing on demand.</summary>
     public bool Wants(Stage stage) => (Stages & stage) != 0;
+
+    /// <summary>Whether somebody is called at one of the stages of this flow.</summary>
+    public bool Wants(Stage stage, FlowContext flow) => ((Stages | (OnDemand & flow.Wanted)) & stage) != 0;
+
+    /// <summary>Whether one interceptor is called at a stage of this flow.</summary>
+    public static bool IsCalled(IInterceptor interceptor, Stage stage, FlowContext flow)
+    {
+        var needs = interceptor.Needs;
+        return ((needs.Stages | (needs.OnDemand & flow.Wanted)) & stage) != 0;
+    }
+
+    /// <summary>How much of a body those hold who want it whole, and whether one of them refuses a larger one.</summary>
+    public (long MaxBody, bool RefusesLarge) BodyNeeds(Stage stage, FlowContext flow)
+    {
+        var (max, refuses) = (0L, false);
+        foreach (var interceptor in Interceptors)
+        {
+            if (IsCalled(interceptor, stage, flow))
+            {
+                max = Math.Max(max, interceptor.Needs.MaxBody);
+                refuses |= interceptor.Needs.Breach == BodyBreach.Refuse;
+            }
+        }
+
+        return (max, refuses);
+    }
 }

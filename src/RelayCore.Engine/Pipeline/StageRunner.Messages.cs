@@ -29,16 +29,17 @@ internal sealed partial class StageRunner
         var stage = message.IsControl ? Stage.ControlMessage : Stage.Message;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, context))
             {
                 continue;
             }
 
             var before = message.Save();
+            var log = Listen(interceptor, stage, message);
             try
             {
                 await interceptor.OnMessageAsync(context, message, cancellationToken).ConfigureAwait(false);
-                Record(interceptor, stage, message, before);
+                log.Settle();
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
@@ -53,7 +54,7 @@ internal sealed partial class StageRunner
         }
     }
 
-    private void Record(IInterceptor interceptor, Stage stage, Message message, in SavedMessage before)
+    private void Record(string actor, Stage stage, Message message, in SavedMessage before)
     {
         var name = message.Protocol switch
         {
@@ -99,7 +100,7 @@ internal sealed partial class StageRunner
             Change($"{name}.close", Close(before.CloseCode, before.CloseReason), Close(message.CloseCode, message.CloseReason));
         }
 
-        void Change(string target, string? from, string? to) => recorder.MutateMessage(new(interceptor.Name, stage, target, from, to, Now()));
+        void Change(string target, string? from, string? to) => recorder.MutateMessage(new(actor, stage, target, from, to, Now()));
     }
 
     private static string Close(int code, string reason) => Text(string.Create(CultureInfo.InvariantCulture, $"{code} {reason}"))!.TrimEnd();

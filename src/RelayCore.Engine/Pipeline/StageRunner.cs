@@ -15,6 +15,7 @@ namespace RelayCore.Engine.Pipeline;
 internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider time)
 {
     private long _started;
+    private FieldSection.Saved? _saved;
 
     public void Begin(long started) => _started = started;
 
@@ -42,8 +43,9 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
+                await WholeAsPieceAsync(interceptor, stage, exchange, body, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -53,23 +55,17 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
                 continue;
             }
 
-            var (before, wasReplaced) = (body.Octets, body.IsReplaced);
+            var (before, wasReplaced, coding) = (body.Octets, body.IsReplaced, body.ContentEncoding);
             var fields = stage == Stage.RequestBody ? exchange.Request.Fields : exchange.Response.Fields;
-            var saved = fields.Save();
-            var changes = saved.ChangeCount;
+            var saved = _saved = fields.Save(_saved);
+            var log = Listen(interceptor, stage, exchange, fields, body);
             var (request, response) = (exchange.Request.Save(), exchange.Response.Save());
             try
             {
                 var verdict = stage == Stage.RequestBody
                     ? await interceptor.OnRequestBodyAsync(exchange, body, cancellationToken).ConfigureAwait(false)
                     : await interceptor.OnResponseBodyAsync(exchange, body, cancellationToken).ConfigureAwait(false);
-                Record(interceptor, stage, fields, changes);
-                if (!before.Equals(body.Octets))
-                {
-                    recorder.Mutate(new(interceptor.Name, stage, stage == Stage.RequestBody ? "request.body" : "response.body",
-                        Octets(before.Length), Octets(body.Octets.Length), Now()));
-                }
-
+                log.Settle();
                 if (verdict.IsTerminal)
                 {
                     return verdict;
@@ -77,7 +73,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
-                body.TakeBack(before, wasReplaced);
+                body.TakeBack(before, wasReplaced, coding);
                 fields.Restore(saved);
                 if (stage == Stage.RequestBody)
                 {
@@ -106,7 +102,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         var changed = false;
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
@@ -131,7 +127,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
                     {
                         changed = true;
                         var target = flow is TunnelContext ? "tunnel" : sender == PeerRole.Client ? "request.body" : "response.body";
-                        recorder.Mutate(new(interceptor.Name, stage, target, Octets(piece.Length), Octets(chunk.Output.Sum(x => (long)x.Length)), Now()));
+                        recorder.Mutate(new(chunk.Actor ?? interceptor.Name, stage, target, Octets(piece.Length), Octets(chunk.Output.Sum(x => (long)x.Length)), Now()));
                     }
                 }
                 catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
@@ -154,17 +150,19 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, flow))
             {
                 continue;
             }
 
             try
             {
+                // The others end beside stages of the exchange, and nobody acts there for anybody else.
+                var log = stage is Stage.Connect or Stage.ClientHello ? Listen(interceptor, stage, flow, null, null) : null;
                 var verdict = await call(interceptor, flow, cancellationToken).ConfigureAwait(false);
                 if (verdict.IsTerminal)
                 {
-                    flow.SetVariable("verdict.actor", interceptor.Name);
+                    flow.SetVariable("verdict.actor", log?.Actor ?? interceptor.Name);
                     return verdict;
                 }
             }
@@ -183,28 +181,28 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
     {
         foreach (var interceptor in set.Interceptors)
         {
-            if ((interceptor.Needs.Stages & stage) == 0)
+            if (!InterceptorSet.IsCalled(interceptor, stage, exchange))
             {
                 continue;
             }
 
-            var saved = fields.Save();
+            var saved = stage is Stage.Trailers or Stage.Informational ? fields.Save() : _saved = fields.Save(_saved); // those come beside the others
+            var log = Listen(interceptor, stage, exchange, fields, null);
             var request = stage == Stage.RequestHead ? exchange.Request.Save() : default;
             var response = stage == Stage.ResponseHead ? exchange.Response.Save() : default;
             try
             {
                 var verdict = await call(interceptor, exchange, cancellationToken).ConfigureAwait(false);
-                Record(interceptor, stage, fields, saved.ChangeCount);
+                log.Settle();
                 if (verdict is Verdict.RedirectTarget redirect && stage == Stage.RequestHead)
                 {
-                    var changes = fields.ChangeCount;
                     exchange.Request.Redirect(redirect.Target);
-                    Record(interceptor, stage, fields, changes);
+                    log.Settle();
                 }
 
                 if (verdict.IsTerminal)
                 {
-                    recorder.Mutate(new(interceptor.Name, stage, "verdict", null, verdict.GetType().Name, Now()));
+                    recorder.Mutate(new(log.Actor, stage, "verdict", null, verdict.GetType().Name, Now()));
                     return verdict;
                 }
             }
@@ -227,7 +225,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
         return Verdict.Continue;
     }
 
-    private void Record(IInterceptor interceptor, Stage stage, FieldSection fields, int from)
+    private void Record(string actor, Stage stage, FieldSection fields, int from)
     {
         var side = stage is Stage.RequestHead or Stage.RequestBody ? "request" : stage == Stage.Informational ? "informational"
             : stage == Stage.Trailers ? "trailers" : "response";
@@ -243,7 +241,7 @@ internal sealed partial class StageRunner(FlowRecorder recorder, TimeProvider ti
                 ":reason" => $"{side}.reason",
                 _ => $"{side}.headers.{change.Name}",
             };
-            recorder.Mutate(new(interceptor.Name, stage, target, change.Before, change.After, Now()));
+            recorder.Mutate(new(actor, stage, target, change.Before, change.After, Now()));
         }
     }
 

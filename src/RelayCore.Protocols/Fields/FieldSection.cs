@@ -294,6 +294,24 @@ public sealed class FieldSection
         RepairValue(index, octets);
     }
 
+    /// <summary>Gives one line another name; place and value stay.</summary>
+    /// <exception cref="ArgumentException">The name cannot stand in a head.</exception>
+    public void Rename(int index, string name)
+    {
+        var value = Encoding.Latin1.GetString(Value(index));
+        var (octets, _) = Checked(name, value);
+        if (octets.AsSpan().SequenceEqual(Name(index)))
+        {
+            return;
+        }
+
+        Log(Encoding.Latin1.GetString(Name(index)), value, null);
+        Log(name, null, value);
+        ref var line = ref _lines[index];
+        (line.NameStart, line.NameLength, line.LineLength) = (Append(octets), octets.Length, 0);
+        line.Known = KnownFields.Identify(octets);
+    }
+
     /// <summary>Removes every line of this name.</summary>
     /// <returns>How many were removed.</returns>
     public int Remove(string name)
@@ -317,14 +335,22 @@ public sealed class FieldSection
     }
 
     /// <summary>Remembers the lines as they are, so that edits can be taken back.</summary>
-    public Saved Save() => new(_lines.AsSpan(0, Count).ToArray(), ChangeCount);
+    public Saved Save() => Save(null);
 
-    /// <summary>Takes back every edit since <see cref="Save"/>.</summary>
+    /// <summary>Remembers the lines as they are in an object that is not needed any more, so that whoever saves often allocates once.</summary>
+    public Saved Save(Saved? reuse)
+    {
+        var saved = reuse ?? new();
+        saved.Take(_lines.AsSpan(0, Count), ChangeCount);
+        return saved;
+    }
+
+    /// <summary>Takes back every edit since <see cref="Save()"/>.</summary>
     public void Restore(Saved saved)
     {
         ArgumentNullException.ThrowIfNull(saved);
         Count = saved.Lines.Length;
-        saved.Lines.CopyTo(_lines, 0);
+        saved.Lines.CopyTo(_lines);
         _changes?.RemoveRange(saved.ChangeCount, _changes.Count - saved.ChangeCount);
     }
 
@@ -408,12 +434,28 @@ public sealed class FieldSection
     /// <summary>Lines at one moment; octets are never overwritten, so that ranges are enough.</summary>
     public sealed class Saved
     {
-        internal Saved(Line[] lines, int changeCount) => (Lines, ChangeCount) = (lines, changeCount);
+        private Line[] _lines = [];
+        private int _count;
+
+        internal Saved()
+        {
+        }
 
         /// <summary>Number of edits at that moment.</summary>
-        public int ChangeCount { get; }
+        public int ChangeCount { get; private set; }
 
-        internal Line[] Lines { get; }
+        internal ReadOnlySpan<Line> Lines => _lines.AsSpan(0, _count);
+
+        internal void Take(ReadOnlySpan<Line> lines, int changeCount)
+        {
+            if (lines.Length > _lines.Length)
+            {
+                _lines = new Line[lines.Length];
+            }
+
+            lines.CopyTo(_lines);
+            (_count, ChangeCount) = (lines.Length, changeCount);
+        }
     }
 
     internal struct Line

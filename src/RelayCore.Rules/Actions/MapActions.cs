@@ -1,10 +1,11 @@
+using RelayCore.Rules.Actions.Maps;
 using RelayCore.Rules.Catalog;
 
 namespace RelayCore.Rules.Actions;
 
-/// <summary>Actions that map a URL to a folder or to another server.</summary>
+/// <summary>Actions that answer from local files and folders.</summary>
 internal static class MapActions
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<ActionType> All { get; } = [];
+    public static IReadOnlyList<ActionType> All { get; } = [MapLocal.Type];
 }

@@ -56,6 +56,15 @@ public sealed class ConfigReader(RuleNode? node, CompileScope scope)
     public Matcher? Matcher(string name, bool ignoreCase = false) =>
         this[name] is { IsNull: false } found ? Filters.Matcher.Compile(found, ignoreCase, scope.Problems) : null;
 
+    /// <summary>A matcher of a filter: the groups of a regex become captures of the rule.</summary>
+    /// <returns><see langword="null"/> when absent, <c>null</c>, or reported.</returns>
+    public Matcher? CapturingMatcher(string name, bool ignoreCase = false) =>
+        this[name] is { IsNull: false } found ? Filters.Matcher.Compile(found, ignoreCase, scope.Problems, scope.Captures) : null;
+
+    /// <summary>The config itself as a matcher of a filter.</summary>
+    /// <returns><see langword="null"/> when it was reported.</returns>
+    public Matcher? CapturingMatcher(bool ignoreCase = false) => Filters.Matcher.Compile(Node, ignoreCase, scope.Problems, scope.Captures);
+
     /// <summary>Field lines: name and template, in order, names may repeat.</summary>
     public IReadOnlyList<(string Name, Template Value)> Fields(string name)
     {
@@ -106,6 +115,9 @@ public sealed record CompileScope(RuleDefinition Rule, RuleEnvironment Environme
 
     /// <summary>Names of the groups of this rule's regexes, which its templates may use.</summary>
     public ISet<string> Captures { get; init; } = new HashSet<string>();
+
+    /// <summary>Whether a template of the rule uses a capture; set by templates, for <see cref="CompiledRule.UsesCaptures"/>.</summary>
+    public bool UsesCaptures { get; set; }
 
     /// <summary>Compiles a nested filter.</summary>
     public Func<RuleNode, Condition?> CompileFilter { get; init; } = static _ => null;

@@ -1,4 +1,5 @@
 using RelayCore.Rules.Actions;
+using RelayCore.Rules.Documents;
 using RelayCore.Rules.Filters;
 
 namespace RelayCore.Rules.Catalog;
@@ -13,6 +14,9 @@ public sealed record FilterType(string Name, RuleStage Stages, string Summary, S
 {
     /// <summary>A config for the documentation, the schema's tests and the wire matrix, as JSON; <see langword="null"/> without config.</summary>
     public string? Example { get; init; }
+
+    /// <summary>Where a config may be used when that depends on it, as in an expression; <see langword="null"/>: wherever the type may.</summary>
+    public Func<RuleNode, RuleStage>? StagesOf { get; init; }
 }
 
 /// <summary>A kind of action.</summary>

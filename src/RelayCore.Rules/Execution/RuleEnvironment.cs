@@ -1,5 +1,6 @@
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Rules.Memory;
 
 namespace RelayCore.Rules.Execution;
 
@@ -29,6 +30,9 @@ public sealed class RuleEnvironment
 
     /// <summary>Functions rules may call by name: a program's, or scripts'.</summary>
     public IRuleFunctions? Functions { get; init; }
+
+    /// <summary>Counters, buckets, cookies, credentials: what outlives a rule set.</summary>
+    internal RuleMemory Memory { get; } = new();
 }
 
 /// <summary>Pauses flows until a person decides.</summary>

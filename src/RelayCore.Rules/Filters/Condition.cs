@@ -36,6 +36,9 @@ public abstract class Condition
     /// <summary>Prefix the path must have, for the index; <see langword="null"/> for any. Octets compare exactly.</summary>
     public virtual string? PathPrefix => null;
 
+    /// <summary>Whether evaluating it changes it (a counter), so that it is asked last and once.</summary>
+    internal virtual bool Counts => false;
+
     /// <summary>Evaluates it; at a stage of <see cref="KnownAt"/> never <see cref="Truth.Unknown"/>.</summary>
     public abstract Truth Evaluate(RuleContext context);
 
@@ -83,10 +86,13 @@ public sealed class AllCondition : Condition
 /// <summary>All of several; none means true.</summary>
 public sealed class AndCondition(IReadOnlyList<Condition> parts) : Condition
 {
-    private readonly Condition[] _parts = [.. parts];
+    // What counts comes last, so that it counts only what everything else lets through.
+    private readonly Condition[] _parts = [.. parts.OrderBy(x => x.Counts)];
 
-    /// <summary>Its parts.</summary>
+    /// <summary>Its parts, those that count last.</summary>
     public IReadOnlyList<Condition> Parts => _parts;
+
+    internal override bool Counts => _parts is [.., { Counts: true }];
 
     /// <inheritdoc/>
     public override string Text { get; } = "(" + string.Join(" and ", parts.Select(x => x.Text)) + ")";
@@ -109,6 +115,11 @@ public sealed class AndCondition(IReadOnlyList<Condition> parts) : Condition
         var result = Truth.True;
         foreach (var part in _parts)
         {
+            if (result == Truth.Unknown && part.Counts)
+            {
+                return Truth.Unknown;
+            }
+
             switch (part.Evaluate(context))
             {
                 case Truth.False:
@@ -127,6 +138,11 @@ public sealed class AndCondition(IReadOnlyList<Condition> parts) : Condition
     {
         foreach (var part in _parts)
         {
+            if (part.Counts)
+            {
+                return context.Refusing ?? part;
+            }
+
             if (part.Evaluate(context) == Truth.False)
             {
                 return part.Failing(context);
@@ -140,10 +156,12 @@ public sealed class AndCondition(IReadOnlyList<Condition> parts) : Condition
 /// <summary>Any of several; none means false.</summary>
 public sealed class OrCondition(IReadOnlyList<Condition> parts) : Condition
 {
-    private readonly Condition[] _parts = [.. parts];
+    private readonly Condition[] _parts = [.. parts.OrderBy(x => x.Counts)];
 
-    /// <summary>Its parts.</summary>
+    /// <summary>Its parts, those that count last.</summary>
     public IReadOnlyList<Condition> Parts => _parts;
+
+    internal override bool Counts => _parts is [.., { Counts: true }];
 
     /// <inheritdoc/>
     public override string Text { get; } = "(" + string.Join(" or ", parts.Select(x => x.Text)) + ")";
@@ -157,6 +175,11 @@ public sealed class OrCondition(IReadOnlyList<Condition> parts) : Condition
         var result = Truth.False;
         foreach (var part in _parts)
         {
+            if (result == Truth.Unknown && part.Counts)
+            {
+                return Truth.Unknown;
+            }
+
             switch (part.Evaluate(context))
             {
                 case Truth.True:
@@ -182,6 +205,8 @@ public sealed class NotCondition(Condition part) : Condition
 
     /// <inheritdoc/>
     public override RuleStage KnownAt => part.KnownAt;
+
+    internal override bool Counts => part.Counts;
 
     /// <inheritdoc/>
     public override Truth Evaluate(RuleContext context) => part.Evaluate(context) switch

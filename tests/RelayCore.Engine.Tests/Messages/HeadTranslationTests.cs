@@ -69,22 +69,6 @@ public sealed class HeadTranslationTests
         Assert.Equal(expected, string.Join('|', Http2(request)));
     }
 
-    [Theory]
-    [InlineData(":method: GET|:scheme: https|:authority: a:81|:path: /p|x: 1", false, "GET /p HTTP/1.1\r\nHost: a:81\r\nx: 1\r\n\r\n")]
-    [InlineData(":method: GET|:scheme: https|:path: /p|x: 1|host: b", false, "GET /p HTTP/1.1\r\nx: 1\r\nhost: b\r\n\r\n")]
-    [InlineData(":method: GET|:scheme: https|:authority: a|:path: /p|cookie: a=1|te: trailers|cookie: b=2", false, "GET /p HTTP/1.1\r\nHost: a\r\ncookie: a=1; b=2\r\nTE: trailers\r\nConnection: TE\r\n\r\n")]
-    [InlineData(":method: OPTIONS|:scheme: https|:authority: a|:path: *", false, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")]
-    [InlineData(":method: OPTIONS|:scheme: https|:authority: a|:path: *", true, "OPTIONS http://origin.example HTTP/1.1\r\nHost: a\r\n\r\n")]
-    [InlineData(":method: GET|:scheme: http|:authority: a|:path: /p", true, "GET http://origin.example/p HTTP/1.1\r\nHost: a\r\n\r\n")]
-    [InlineData(":method: CONNECT|:authority: a:443", true, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")]
-    public void WriteHttp1Request_OfHttp2_HasHostAndOneCookieLine(string list, bool toProxy, string expected)
-    {
-        var request = Http2(list.Split('|'));
-        request.Load(new Core.Connections.Origin(false, "origin.example", 80));
-        var destination = new byte[request.Http1Bound()];
-        Assert.Equal(expected, Text(destination.AsSpan(0, request.WriteHttp1Request(destination, default, ConnectionOptions.None, isChunked: false, toProxy))));
-    }
-
     [Fact]
     public void WriteHttp1Response_OfHttp2_HasTheRegisteredReason()
     {

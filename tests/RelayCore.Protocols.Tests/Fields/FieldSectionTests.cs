@@ -19,6 +19,19 @@ public sealed class FieldSectionTests
     }
 
     [Fact]
+    public void Rename_OneLine_KeepsPlaceAndValue()
+    {
+        var read = Heads.Request(Head);
+        read.Fields.Rename(1, "Connection");
+        Assert.Equal("GET / HTTP/1.1\r\nHost:a\r\nConnection: 1\r\nx-two:\t2\r\nX-ONE:3\r\nY:\r\n\r\n", read.Forwarded());
+        Assert.Equal(KnownField.Connection, read.Fields.Known(1));
+        Assert.Equal([new FieldChange("X-One", "1", null), new FieldChange("Connection", null, "1")], read.Fields.Changes);
+        Assert.Throws<ArgumentException>(() => read.Fields.Rename(1, "a b"));
+        read.Fields.Rename(2, "x-two");
+        Assert.True(read.Fields.IsUntouched(2));
+    }
+
+    [Fact]
     public void SetValue_SameValue_LeavesTheLineUntouched()
     {
         var read = Heads.Request(Head);

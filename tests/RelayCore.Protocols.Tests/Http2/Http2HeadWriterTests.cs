@@ -112,20 +112,6 @@ public sealed class Http2HeadWriterTests
         }
     }
 
-    [Theory]
-    [InlineData("cookie: a=1|x: 1|cookie: b=2|cookie: c=3", "cookie: a=1; b=2; c=3\r\nx: 1\r\n")]
-    [InlineData("x: 1|cookie: a=1", "x: 1\r\ncookie: a=1\r\n")]
-    [InlineData("te: trailers|x: 1", "x: 1\r\n")]
-    public void WriteFields_OfHttp2ForHttp1_JoinsCookiesAndPutsHostFirst(string list, string lines)
-    {
-        var (_, fields, line, _) = Http2HeadReaderTests.Request([":method: GET", ":authority: a:81", ":scheme: http", ":path: /", .. list.Split('|')]);
-        var destination = new byte[Http1Translation.Bound(fields, line.AuthorityLength)];
-        var authority = fields.Octets(line.AuthorityStart, line.AuthorityLength);
-        var length = Http1Translation.WriteFields(destination, fields, default, ConnectionOptions.None, authority, isChunked: true);
-        Assert.Equal("Host: a:81\r\n" + lines + "Transfer-Encoding: chunked\r\n\r\n", Heads.Text(destination.AsSpan(0, length)));
-        Assert.DoesNotContain(fields.Changes, _ => true);
-    }
-
     private static List<string> Write(FieldSection fields, string order = "", string method = "GET", string protocol = "", bool keepsHost = false)
     {
         var parts = new Http2RequestParts

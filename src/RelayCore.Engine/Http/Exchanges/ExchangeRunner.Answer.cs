@@ -72,6 +72,7 @@ internal sealed partial class ExchangeRunner
         var octets = HasNoBody(response) ? default : body;
         var head = SentHead.OfResponse(response, _client.StreamId);
         _recorder.Mark(FlowMarks.ResponseGenerated);
+        (_isAnswerOwn, Exchange.ResponseBodyOctets) = (true, octets.Length);
         if (Exchange.HasResponse)
         {
             // The server did answer: its answer stays as received, ours is what was sent.

@@ -25,7 +25,7 @@ internal sealed partial class ExchangeRunner
         }
 
         var request = Exchange.Request;
-        if (_interceptors.Wants(Stage.RequestHead))
+        if (_interceptors.Wants(Stage.RequestHead, Exchange))
         {
             var verdict = await _stages.RequestHeadAsync(_interceptors, Exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false))
@@ -41,20 +41,20 @@ internal sealed partial class ExchangeRunner
         }
 
         var isStream = IsMessageStream(PeerRole.Client);
-        if (_interceptors.Wants(Stage.RequestBody) && !isStream)
+        if (_interceptors.Wants(Stage.RequestBody, Exchange) && !isStream)
         {
             if (await InterceptRequestBodyAsync().ConfigureAwait(false))
             {
                 return true;
             }
         }
-        else if (_interceptors.Wants(Stage.RequestChunk) && !_client.IsBodyRead)
+        else if (_interceptors.Wants(Stage.RequestChunk, Exchange) && !_client.IsBodyRead)
         {
             _requestPlan = BodyPlan.Transform;
             RemoveFraming(request.Fields);
         }
 
-        if (_interceptors.Wants(Stage.RequestBody) && isStream)
+        if (_interceptors.Wants(Stage.RequestBody, Exchange) && isStream)
         {
             _recorder.Mark(FlowMarks.BodyActorSkipped);
         }
@@ -66,12 +66,13 @@ internal sealed partial class ExchangeRunner
     private async ValueTask<bool> InterceptRequestBodyAsync()
     {
         var request = Exchange.Request;
-        var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
+        var (maxBody, refusesLarge) = _interceptors.BodyNeeds(Stage.RequestBody, Exchange);
+        var limit = Math.Min(maxBody, _engine.Limits.MaxBufferedBody);
         _isRequestWhole = await BufferRequestAsync(limit).ConfigureAwait(false);
         _bufferedRequest = _data!.WrittenMemory;
         if (!_isRequestWhole)
         {
-            if (_interceptors.RefuseLarge)
+            if (refusesLarge)
             {
                 await FailAsync(new("RC-HTTP-306", FaultStage.Request, FaultKind.Limit, PeerRole.Client, $"over {limit} octets")).ConfigureAwait(false);
                 return true;
@@ -191,7 +192,7 @@ internal sealed partial class ExchangeRunner
             await default(ThreadPoolHop);
         }
 
-        if (_interceptors.Wants(Stage.ResponseHead))
+        if (_interceptors.Wants(Stage.ResponseHead, Exchange))
         {
             var verdict = await _stages.ResponseHeadAsync(_interceptors, Exchange, _engine.Stopping).ConfigureAwait(false);
             if (await ApplyAsync(verdict).ConfigureAwait(false))
@@ -201,7 +202,7 @@ internal sealed partial class ExchangeRunner
         }
 
         var fields = Exchange.Response.Fields;
-        if (_interceptors.Wants(Stage.ResponseBody))
+        if (_interceptors.Wants(Stage.ResponseBody, Exchange))
         {
             if (!IsMessageStream(PeerRole.Server))
             {
@@ -212,7 +213,7 @@ internal sealed partial class ExchangeRunner
             _recorder.Mark(FlowMarks.BodyActorSkipped);
         }
 
-        if (_interceptors.Wants(Stage.ResponseChunk) && !server.IsBodyRead)
+        if (_interceptors.Wants(Stage.ResponseChunk, Exchange) && !server.IsBodyRead)
         {
             _responsePlan = BodyPlan.Transform;
             RemoveFraming(fields);
@@ -224,13 +225,14 @@ internal sealed partial class ExchangeRunner
     private async ValueTask<bool> InterceptResponseBodyAsync(ServerStream server)
     {
         var response = Exchange.Response;
-        var limit = Math.Min(_interceptors.MaxBody, _engine.Limits.MaxBufferedBody);
+        var (maxBody, refusesLarge) = _interceptors.BodyNeeds(Stage.ResponseBody, Exchange);
+        var limit = Math.Min(maxBody, _engine.Limits.MaxBufferedBody);
         var isWhole = await BufferResponseAsync(server, limit).ConfigureAwait(false);
         _bufferedResponse = _data!.WrittenMemory;
         _responsePlan = BodyPlan.Buffer;
         if (!isWhole)
         {
-            if (_interceptors.RefuseLarge)
+            if (refusesLarge)
             {
                 throw new MessageFaultException(new("RC-HTTP-307", FaultStage.Response, FaultKind.Limit, PeerRole.Server, $"over {limit} octets"));
             }

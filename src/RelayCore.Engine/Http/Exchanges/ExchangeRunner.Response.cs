@@ -21,18 +21,19 @@ internal sealed partial class ExchangeRunner
     private BodyPlan _responsePlan;
     private long _responseOctets;
     private bool _isResponseEdited;
+    private bool _isAnswerOwn;
     private volatile bool _isHeadReceived;
     private volatile bool _isDelivered;
     private volatile bool _isLingering;
 
     private void BeginResponse() =>
-        (_bufferedResponse, _responsePlan, _responseOctets, _isResponseEdited, _isHeadReceived, _isDelivered, _isLingering) =
-            (null, BodyPlan.Tap, 0, false, false, false, false);
+        (_bufferedResponse, _responsePlan, _responseOctets, _isResponseEdited, _isAnswerOwn, _isHeadReceived, _isDelivered, _isLingering) =
+            (null, BodyPlan.Tap, 0, false, false, false, false, false);
 
     private async ValueTask RelayInterimAsync(ResponseHead interim)
     {
         _recorder.Informational(interim.Fields.Received);
-        if (_interceptors.Wants(Stage.Informational))
+        if (_interceptors.Wants(Stage.Informational, Exchange))
         {
             if (_interceptors.MayWait)
             {
@@ -69,7 +70,7 @@ internal sealed partial class ExchangeRunner
             return;
         }
 
-        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers)
+        if (_interceptors.Wants(Stage.ResponseHead | Stage.ResponseBody | Stage.ResponseChunk | Stage.Trailers, Exchange)
             && await InterceptResponseAsync(server).ConfigureAwait(false))
         {
             return;
@@ -292,7 +293,7 @@ internal sealed partial class ExchangeRunner
     private async ValueTask ShowTrailersAsync(PeerRole sender, FieldSection trailers)
     {
         _recorder.Trailers(sender, trailers.Received);
-        if (_interceptors.Wants(Stage.Trailers))
+        if (_interceptors.Wants(Stage.Trailers, Exchange))
         {
             if (_interceptors.MayWait)
             {
@@ -313,18 +314,19 @@ internal sealed partial class ExchangeRunner
 
         Finish();
         _isEnded = true;
-        _recorder.End(CloseReason.Completed, null, Exchange, _now);
-        if (_interceptors.Wants(Stage.Error | Stage.Completed))
+        CountBodies();
+        if (_interceptors.Wants(Stage.Error | Stage.Completed, Exchange))
         {
             return NotifyAndReleaseAsync();
         }
 
+        _recorder.End(CloseReason.Completed, null, Exchange, _now);
         ReleaseServer();
         return default;
 
         async ValueTask NotifyAndReleaseAsync()
         {
-            await NotifyEndAsync(null).ConfigureAwait(false);
+            await NotifyAndEndAsync(CloseReason.Completed, null, _now).ConfigureAwait(false);
             ReleaseServer();
         }
     }
@@ -389,13 +391,35 @@ internal sealed partial class ExchangeRunner
     private ValueTask EndFlowAsync(CloseReason reason, FlowFault? fault)
     {
         _isEnded = true;
+        CountBodies();
         if (_messages.IsActive)
         {
             return EndFlowWithMessagesAsync(reason, fault);
         }
 
+        if (_interceptors.Wants(Stage.Error | Stage.Completed, Exchange))
+        {
+            return NotifyAndEndAsync(reason, fault, Now());
+        }
+
         _recorder.End(reason, fault, Exchange, Now());
-        return _interceptors.Wants(Stage.Error | Stage.Completed) ? NotifyEndAsync(fault) : default;
+        return default;
+    }
+
+    // What they say of the flow at its end, tags and why, belongs into its record.
+    private async ValueTask NotifyAndEndAsync(CloseReason reason, FlowFault? fault, long now)
+    {
+        await NotifyEndAsync(fault).ConfigureAwait(false);
+        _recorder.End(reason, fault, Exchange, now);
+    }
+
+    private void CountBodies()
+    {
+        Exchange.RequestBodyOctets = _requestOctets;
+        if (!_isAnswerOwn)
+        {
+            Exchange.ResponseBodyOctets = _responseOctets;
+        }
     }
 
     private async ValueTask NotifyEndAsync(FlowFault? fault)

@@ -43,6 +43,7 @@ internal sealed partial class ExchangeRunner
         var started = Now();
         var tunnel = new TunnelContext { Host = origin.Host, Port = origin.Port };
         tunnel.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
+        tunnel.StartedAt = started;
         tunnel.Server = server.Facts;
         _recorder.Begin(FlowKind.Tunnel, tunnel.Id, parent, _facts, started);
         _recorder.Tunnel(origin.Host, origin.Port);

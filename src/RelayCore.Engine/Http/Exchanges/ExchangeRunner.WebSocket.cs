@@ -54,7 +54,7 @@ internal sealed partial class ExchangeRunner
         }
 
         var agreedWithServer = PerMessageDeflate.ReadResponse(head.Fields);
-        if (_interceptors.Wants(Stage.ResponseHead) && await InterceptHandshakeAsync(head).ConfigureAwait(false))
+        if (_interceptors.Wants(Stage.ResponseHead, Exchange) && await InterceptHandshakeAsync(head).ConfigureAwait(false))
         {
             return;
         }

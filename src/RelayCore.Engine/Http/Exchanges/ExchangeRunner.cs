@@ -133,7 +133,7 @@ internal sealed partial class ExchangeRunner : IDisposable
                 return;
             }
 
-            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers)
+            if (_interceptors.Wants(Stage.RequestHead | Stage.RequestBody | Stage.RequestChunk | Stage.Trailers, Exchange)
                 && await InterceptRequestAsync().ConfigureAwait(false))
             {
                 return;
@@ -227,6 +227,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         var id = FlowId.Create(_engine.Time.GetUtcNow());
         Exchange.Begin(id, _facts);
+        Exchange.StartedAt = _started;
         _recorder.Begin(FlowKind.Http, id, _scope.Parent, _facts, _started);
         _recorder.Streams(_client.StreamId, 0);
         if (_scope.IsIntercepted)

@@ -60,10 +60,11 @@ internal sealed class ExchangeScope : IDisposable
     /// <summary>Brings <see cref="Interceptors"/> and <see cref="IsExcluded"/> up to date.</summary>
     public void Use(EngineContext engine, OriginPool pool)
     {
-        if (!ReferenceEquals(_interceptorsFor, pool) || !ReferenceEquals(_lastPipeline, engine.Pipeline))
+        var pipeline = engine.Pipeline; // read once: it is replaced while we run
+        if (!ReferenceEquals(_interceptorsFor, pool) || !ReferenceEquals(_lastPipeline, pipeline))
         {
-            (_interceptorsFor, _lastPipeline) = (pool, engine.Pipeline);
-            Interceptors = engine.Pipeline.For(pool.Origin.Host);
+            (_interceptorsFor, _lastPipeline) = (pool, pipeline);
+            Interceptors = pipeline.For(pool.Origin.Host);
             IsExcluded = engine.Options.CaptureExclude.Contains(pool.Origin.HostAndPort);
         }
     }

@@ -117,7 +117,7 @@ internal sealed partial class WebSocketPump
             _message.LoadClose(_closeCode, _closeReason);
         }
 
-        if (_session.Interceptors.Wants(Stage.ControlMessage))
+        if (_session.Interceptors.Wants(Stage.ControlMessage, _session.Context))
         {
             await ShowAsync().ConfigureAwait(false);
         }
@@ -301,7 +301,7 @@ internal sealed partial class WebSocketPump
     private async ValueTask FinishAsync(WebSocketStep step, ReadOnlyMemory<byte> content, ReadOnlyMemory<byte> wire, bool isInPlace)
     {
         _message.Load(MessageProtocol.WebSocket, WebSocketFrames.TypeOf(_reader.MessageOpcode), _sender, content, _reader.IsMessageCompressed);
-        if (_session.Interceptors.Wants(Stage.Message))
+        if (_session.Interceptors.Wants(Stage.Message, _session.Context))
         {
             await ShowAsync().ConfigureAwait(false);
         }
@@ -372,7 +372,7 @@ internal sealed partial class WebSocketPump
     /// <summary>A message outgrew its bound: from here on it goes through unseen.</summary>
     private void BeginStream(Streaming streaming)
     {
-        if (_session.Interceptors.Wants(Stage.Message))
+        if (_session.Interceptors.Wants(Stage.Message, _session.Context))
         {
             _recorder.Mark(FlowMarks.BodyActorSkipped);
         }

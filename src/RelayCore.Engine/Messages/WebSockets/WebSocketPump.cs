@@ -54,7 +54,7 @@ internal sealed partial class WebSocketPump
         _deflate = _isOpaque ? null : from.Extensions.Deflate;
         _reader = new(new(sender, _deflate is not null, _isOpaque));
         PlanCompression(to.Extensions);
-        _shows = !_isOpaque && (_mustRecompress || session.Interceptors.Wants(Stage.Message | Stage.ControlMessage));
+        _shows = !_isOpaque && (_mustRecompress || session.Interceptors.Wants(Stage.Message | Stage.ControlMessage, session.Context));
         var limits = session.Engine.Limits;
         _maxHeld = limits.MaxWebSocketMessage;
         _content = new(16L * _maxHeld) { Limit = _shows ? _maxHeld : _recorder.MessageCapture };

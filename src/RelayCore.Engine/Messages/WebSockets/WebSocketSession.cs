@@ -109,7 +109,7 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
         var up = new WebSocketPump(this, PeerRole.Client, _client, _server, _toServer);
         var down = new WebSocketPump(this, PeerRole.Server, _server, _client, _toClient);
         Touch();
-        if (Interceptors.Wants(Stage.MessagesStart))
+        if (Interceptors.Wants(Stage.MessagesStart, Context))
         {
             await StartAsync().ConfigureAwait(false);
         }
@@ -387,7 +387,7 @@ internal sealed class WebSocketSession : IMessageSession, IDeadlined
             { Code: "RC-POL-002" } => CloseReason.Reset,
             _ => CloseReason.PolicyDrop,
         };
-        if (Interceptors.Wants(Stage.MessagesEnd))
+        if (Interceptors.Wants(Stage.MessagesEnd, Context))
         {
             if (Interceptors.MayWait)
             {
