@@ -255,7 +255,7 @@ internal sealed class WireScene : IAsyncDisposable
 
             coding = name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase) ? value : coding;
             var isFraming = name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) || name.Equals("Transfer-Encoding", StringComparison.OrdinalIgnoreCase);
-            if ((isFraming && _variant != WireVariant.Http1Sized) || name.Equals("Date", StringComparison.OrdinalIgnoreCase))
+            if ((isFraming && _variant != WireVariant.Http1Sized) || line == "server: Kestrel" || name.Equals("Date", StringComparison.OrdinalIgnoreCase))
             {
                 continue;
             }
@@ -267,7 +267,7 @@ internal sealed class WireScene : IAsyncDisposable
         if (body.Length > 0)
         {
             Assert.True(ContentCodings.Instance.TryDecode(body, coding, 1 << 20, out var content, out var problem), problem);
-            lines.AddRange(Encoding.UTF8.GetString(content.Span).Split('\n').Select(x => "| " + x));
+            lines.AddRange(content.IsEmpty ? [] : Encoding.UTF8.GetString(content.Span).Split('\n').Select(x => "| " + x));
         }
 
         return lines;
