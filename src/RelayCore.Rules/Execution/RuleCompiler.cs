@@ -66,7 +66,7 @@ internal sealed class RuleCompiler(
             problems.Add(problem with { RuleId = definition.Id });
         }
 
-        return filter is null || own.HasErrors || compiled.Count < definition.Actions.Count ? null : new(definition, filter, compiled);
+        return filter is null || own.HasErrors || compiled.Count < definition.Actions.Count ? null : new(definition, filter, compiled) { UsesCaptures = scope.UsesCaptures };
     }
 
     private Condition? CompileFilter(RuleNode node, CompileScope scope)

@@ -104,7 +104,7 @@ internal static class TemplateVariables
 
         if (IsCapture(name, scope))
         {
-            return OfCapture(name);
+            return OfCapture(name, scope);
         }
 
         Unknown(name, node, scope);
@@ -154,7 +154,7 @@ internal static class TemplateVariables
                     return null;
                 }
 
-                return OfCapture(argument);
+                return OfCapture(argument, scope);
 
             case "env.":
                 return OfEnvironment(argument, node, scope);
@@ -172,8 +172,11 @@ internal static class TemplateVariables
 
     private static bool IsCapture(string name, CompileScope scope) => scope.Captures.Contains(name) || (name == "0" && scope.Captures.Count > 0);
 
-    private static Template.Part OfCapture(string name) =>
-        new(name, (o, c, _) => o.Append(c.CapturesOrNull?.GetValueOrDefault(name)));
+    private static Template.Part OfCapture(string name, CompileScope scope)
+    {
+        scope.UsesCaptures = true; // only then do matchers keep what they captured
+        return new(name, (o, c, _) => o.Append(c.CapturesOrNull?.GetValueOrDefault(name)));
+    }
 
     private static Template.Part? OfJson(string path, RuleStage knownAt, string name, RuleNode node, CompileScope scope)
     {

@@ -11,6 +11,8 @@ using RelayCore.Engine.Policy;
 using RelayCore.Engine.Transport;
 using RelayCore.Formats;
 using RelayCore.Protocols;
+using RelayCore.Rules.Documents;
+using RelayCore.Rules.Execution;
 using RelayCore.Runtime.Flows;
 
 namespace RelayCore.Interop.Tests.Harness;
@@ -80,6 +82,18 @@ internal sealed class RunningProxy : IAsyncDisposable, IFlowListener
 
     public static HostPattern Pattern(string text) =>
         HostPattern.TryParse(text, out var pattern, out var problem) ? pattern : throw new ArgumentException(problem, nameof(text));
+
+    /// <summary>Puts rules in force for the exchanges that begin from now on.</summary>
+    /// <param name="rules">JSON or YAML.</param>
+    /// <param name="directory">Where the files they name are.</param>
+    public void UseRules(string rules, string directory)
+    {
+        var problems = new RuleProblems();
+        var document = RuleDocument.Parse(rules, "rules.yaml", problems, directory);
+        var set = RuleSet.Compile(document.Rules, new() { Codings = ContentCodings.Instance, SandboxRoot = directory }, problems);
+        Assert.False(problems.HasErrors, string.Join('\n', problems.Items));
+        _engine.SetInterceptors(set.Rules.Count > 0 ? [new RuleInterceptor(set)] : []);
+    }
 
     /// <summary>Waits for that many finished flows and returns all, oldest first. More than that fails.</summary>
     public async Task<IReadOnlyList<Flow>> FinishedAsync(int count)
