@@ -11,30 +11,7 @@ internal static class FilterCover
         !s_unsteady.Contains(filter["type"]?.Text ?? "") && Parts(filter).All(IsSteady);
 
     /// <summary>Whether <paramref name="wide"/> holds whenever <paramref name="narrow"/> does.</summary>
-    public static bool Covers(RuleNode wide, RuleNode narrow) => Covers(wide, narrow, 0);
-
-    private static bool Covers(RuleNode wide, RuleNode narrow, int depth)
-    {
-        if (FilterLint.Constant(wide) == true)
-        {
-            return true;
-        }
-
-        // Every step goes into one of the two; deep pairs would be tried in many orders.
-        if (depth > 8)
-        {
-            return false;
-        }
-
-        var (type, other) = (wide["type"]?.Text, narrow["type"]?.Text);
-        return (type == other && Equal(wide["config"], narrow["config"]))
-            || (type == other && Matches(wide["config"], narrow["config"]))
-            || (type == "Not" && other == "Not" && wide["config"] is { } a && narrow["config"] is { } b && Covers(b, a, depth + 1))
-            || (other == "Or" && Parts(narrow) is { Count: > 0 } alternatives && alternatives.All(x => Covers(wide, x, depth + 1)))
-            || (type == "And" && Parts(wide) is { Count: > 0 } parts && parts.All(x => Covers(x, narrow, depth + 1)))
-            || (other == "And" && Parts(narrow).Any(x => Covers(wide, x, depth + 1)))
-            || (type == "Or" && Parts(wide).Any(x => Covers(x, narrow, depth + 1)));
-    }
+    public static bool Covers(RuleNode wide, RuleNode narrow) => new Comparison().Covers(wide, narrow, 0);
 
     private static IReadOnlyList<RuleNode> Parts(RuleNode filter) => filter["type"]?.Text switch
     {
@@ -79,4 +56,36 @@ internal static class FilterCover
         node is { Kind: NodeKind.Map } && node["mode"] is { } mode && node["value"] is { Kind: NodeKind.Text } value && node.Members.All(x => x.Name.Text is "mode" or "value" or "ignore_case")
             ? (mode.Text.ToLowerInvariant(), value.Text, node["ignore_case"]?.Text == "true")
             : null;
+
+    /// <summary>One question. Bounded: at most 2,000 pairs of parts, 8 deep; beyond that the answer is no.</summary>
+    private sealed class Comparison
+    {
+        private const int MaxDepth = 8;
+        private const int MaxSteps = 2000;
+
+        private int _steps;
+
+        public bool Covers(RuleNode wide, RuleNode narrow, int depth)
+        {
+            if (FilterLint.Constant(wide) == true)
+            {
+                return true;
+            }
+
+            // Lists in lists are tried in many orders; what takes longer is not certain.
+            if (depth > MaxDepth || ++_steps > MaxSteps)
+            {
+                return false;
+            }
+
+            var (type, other) = (wide["type"]?.Text, narrow["type"]?.Text);
+            return (type == other && Equal(wide["config"], narrow["config"]))
+                || (type == other && Matches(wide["config"], narrow["config"]))
+                || (type == "Not" && other == "Not" && wide["config"] is { } a && narrow["config"] is { } b && Covers(b, a, depth + 1))
+                || (other == "Or" && Parts(narrow) is { Count: > 0 } alternatives && alternatives.All(x => Covers(wide, x, depth + 1)))
+                || (type == "And" && Parts(wide) is { Count: > 0 } parts && parts.All(x => Covers(x, narrow, depth + 1)))
+                || (other == "And" && Parts(narrow).Any(x => Covers(wide, x, depth + 1)))
+                || (type == "Or" && Parts(wide).Any(x => Covers(x, narrow, depth + 1)));
+        }
+    }
 }

@@ -7,7 +7,7 @@ namespace RelayCore.Rules.Documents;
 internal sealed class ReachLint(KnownTypes types, RuleProblems problems)
 {
     /// <summary>Most pairs of rules compared. Breach: the rest is not looked at, which is said.</summary>
-    private const int MaxPairs = 2_000_000;
+    private const int MaxPairs = 500_000;
 
     /// <summary>Actions after which a message is as it was, so that a filter asked again says the same.</summary>
     private static readonly string[] s_harmless = ["Drop", "Abort", "Delay", "Throttle", "Tag", "SetVariable", "Mark", "Comment", "RateLimit", "Redirect", "MockResponse", "MockSequence", "MapLocal"];

@@ -26,7 +26,7 @@ public sealed record RuleProblem(ProblemSeverity Severity, string Code, SourceLo
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{Location}: {(Severity == ProblemSeverity.Error ? "error" : "warning")} {Code} at {Path}: {Message}{(Suggestion is null ? "" : " " + Suggestion)}";
+        $"{Location}: {(Severity == ProblemSeverity.Error ? "error" : "warning")} {Code} at {Path}: {Message}{(Message.EndsWith('.') ? "" : ".")}{(Suggestion is null ? "" : " " + Suggestion)}";
 }
 
 /// <summary>Gathers all problems of a load, so that they are reported at once. At most 1,000; more are counted. Not for concurrent use.</summary>

@@ -4,7 +4,7 @@ using RelayCore.Rules.Catalog;
 namespace RelayCore.Rules.Documents;
 
 /// <summary>Writes the parts of the JSON Schema. What a type takes is chosen by <c>if type then config</c>: editors tell the one thing that is wrong.</summary>
-internal sealed class SchemaWriter(Utf8JsonWriter writer, KnownTypes types)
+internal sealed partial class SchemaWriter(Utf8JsonWriter writer, KnownTypes types)
 {
     public void Document()
     {
@@ -486,95 +486,4 @@ internal sealed class SchemaWriter(Utf8JsonWriter writer, KnownTypes types)
 
     private static string AnyCase(string text) => string.Concat(text.Select(x => char.IsAsciiLetter(x) ? $"[{char.ToUpperInvariant(x)}{char.ToLowerInvariant(x)}]"
         : @".^$*+?()[]{}|\/".Contains(x, StringComparison.Ordinal) ? $"\\{x}" : $"{x}"));
-
-    private void Simple(string name, string type, string description, string? otherwise = null)
-    {
-        Begin(name);
-        Say("type", type);
-        Say("description", description);
-        if (otherwise is not null)
-        {
-            Raw("default", otherwise);
-        }
-
-        End();
-    }
-
-    private void AnyRequired(params string[] names)
-    {
-        writer.WriteStartArray("anyOf");
-        foreach (var name in names)
-        {
-            writer.WriteStartObject();
-            Strings("required", [name]);
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
-    }
-
-    private void ReferenceOr(string name, bool orNull)
-    {
-        if (!orNull)
-        {
-            Reference(name);
-            return;
-        }
-
-        writer.WriteStartArray("anyOf");
-        writer.WriteStartObject();
-        Reference(name);
-        writer.WriteEndObject();
-        writer.WriteStartObject();
-        Say("type", "null");
-        writer.WriteEndObject();
-        writer.WriteEndArray();
-    }
-
-    private void Type(string name, bool orNull)
-    {
-        if (orNull)
-        {
-            Strings("type", [name, "null"]);
-        }
-        else
-        {
-            Say("type", name);
-        }
-    }
-
-    private void Strings(string name, IEnumerable<string> values)
-    {
-        writer.WriteStartArray(name);
-        foreach (var value in values)
-        {
-            writer.WriteStringValue(value);
-        }
-
-        writer.WriteEndArray();
-    }
-
-    private void Number(string name, double? value)
-    {
-        if (value is { } number)
-        {
-            writer.WriteNumber(name, number);
-        }
-    }
-
-    private void Raw(string name, string json)
-    {
-        writer.WritePropertyName(name);
-        writer.WriteRawValue(json);
-    }
-
-    private void Say(string name, string text) => writer.WriteString(name, text);
-
-    private void Reference(string name) => writer.WriteString("$ref", $"#/$defs/{name}");
-
-    private void Closed() => writer.WriteBoolean("additionalProperties", false);
-
-    private void Begin(string name) => writer.WriteStartObject(name);
-
-    private void End() => writer.WriteEndObject();
 }

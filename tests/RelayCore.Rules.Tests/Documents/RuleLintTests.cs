@@ -145,6 +145,23 @@ public sealed class RuleLintTests
     public void Regex_WithAnEmptyAlternative_IsKnown(string pattern, bool isEmpty) => Assert.Equal(isEmpty, RegexLint.HasEmptyAlternative(pattern));
 
     [Fact]
+    public void FiltersOfManyParts_AreBounded()
+    {
+        var leaves = string.Join(',', Enumerable.Range(0, 12).Select(x => $"{{\"type\":\"Path\",\"config\":\"{{0}}{x}\"}}"));
+        var wide = leaves.Replace("{0}", "a", StringComparison.Ordinal);
+        var narrow = leaves.Replace("{0}", "b", StringComparison.Ordinal);
+        for (var i = 0; i < 3; i++)
+        {
+            wide = string.Join(',', Enumerable.Repeat($"{{\"type\":\"{(i % 2 == 0 ? "Or" : "And")}\",\"config\":[{wide}]}}", 6));
+            narrow = string.Join(',', Enumerable.Repeat($"{{\"type\":\"{(i % 2 == 0 ? "And" : "Or")}\",\"config\":[{narrow}]}}", 6));
+        }
+
+        var time = System.Diagnostics.Stopwatch.StartNew();
+        Lint(Rule("1", $"{{\"type\":\"Or\",\"config\":[{wide}]}}", Drop), Rule("2", $"{{\"type\":\"And\",\"config\":[{narrow}]}}", Edit));
+        Assert.True(time.Elapsed < TimeSpan.FromSeconds(20), $"{time.Elapsed}");
+    }
+
+    [Fact]
     public void ManyRules_AreBounded()
     {
         var rules = Enumerable.Range(0, 5000).Select(x => Rule($"{x}", $"{{\"type\":\"Host\",\"config\":\"h{x}\"}}", Drop)).ToArray();
