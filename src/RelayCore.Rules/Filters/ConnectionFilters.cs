@@ -178,7 +178,7 @@ internal static class ConnectionFilters
             return null;
         }
 
-        config.Scope.Problems.Warning("RULE-320", config.Node, "the proxy does not know the process of a client, so this matches nothing", "Use SrcIp or RequestHeader user-agent instead.");
+        config.Scope.Problems.Warning("RULE-320", config.Node, "the proxy does not know the process of a client, so this matches nothing.", "Use SrcIp or RequestHeader user-agent instead.");
         return new($"Process {matcher.Text}", RuleStage.All, matcher, static (_, _) => false);
     }
 }
