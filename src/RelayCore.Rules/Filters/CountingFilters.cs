@@ -90,7 +90,7 @@ internal static class CountingFilters
         var zone = TimeZoneInfo.Local;
         if (config.Has("time_zone") && !TimeZoneInfo.TryFindSystemTimeZoneById(config.Text("time_zone"), out zone!))
         {
-            config.Error("RULE-318", "time_zone", $"this machine does not know the time zone '{config.Text("time_zone")}'", "Write a name such as Europe/Berlin, or UTC.");
+            config.Error("RULE-318", "time_zone", $"this machine does not know the time zone '{config.Text("time_zone")}'.", "Write a name such as Europe/Berlin, or UTC.");
             return null;
         }
 

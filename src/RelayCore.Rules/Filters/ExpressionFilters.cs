@@ -50,7 +50,7 @@ internal static class ExpressionFilters
     {
         if (Read(config.Node, out var problem) is not { } expression)
         {
-            config.Error("RULE-317", config.Has("expression") ? "expression" : "config", $"the filter cannot be read: {problem}.");
+            config.Error("RULE-317", config.Has("expression") ? "expression" : "config", $"the filter cannot be read: {problem}");
             return null;
         }
 
@@ -67,7 +67,7 @@ internal static class ExpressionFilters
 
         var unknown = Terms(expression).First(x => (x.Stages & config.Scope.Stage) == 0);
         config.Error(
-            "RULE-316", "config", $"'{unknown.Source}' cannot be told at stage {config.Scope.Stage}.", $"It can at {unknown.Stages}; set the rule's stage to one of them.");
+            "RULE-316", "config", $"'{unknown.Source}' cannot be told at stage {config.Scope.Stage}.", $"It can at {unknown.Stages}: set the rule's stage to one of them.");
         return null;
     }
 
