@@ -69,7 +69,7 @@ internal static class BodyFilters
         var matcher = config.CapturingMatcher("value");
         if (JsonPath.TryParse(config.Text("path"), out var problem) is not { } path)
         {
-            config.Error("RULE-315", "path", $"the JSON path cannot be used: {problem}", "Write for example $.user.name, $..id or $.items[?@.price < 10].");
+            config.Error("RULE-315", "path", $"the JSON path cannot be used: {problem}.", "Write for example $.user.name, $..id or $.items[?@.price < 10].");
             return null;
         }
 
@@ -82,7 +82,7 @@ internal static class BodyFilters
         };
         if ((known & config.Scope.Stage) == 0)
         {
-            config.Error("RULE-316", "side", $"that content is not there at stage {config.Scope.Stage}", $"Set the rule's stage to {known}, or leave side out.");
+            config.Error("RULE-316", "side", $"that content is not there at stage {config.Scope.Stage}.", $"Set the rule's stage to {known}, or leave side out.");
             return null;
         }
 

@@ -122,7 +122,7 @@ internal static class ConnectionFilters
         {
             if (set.Add(node.Text) is { } problem)
             {
-                config.Scope.Problems.Error("RULE-313", node, problem, "Write an address such as 192.0.2.1 or a network such as 10.0.0.0/8 or fd00::/8.");
+                config.Scope.Problems.Error("RULE-313", node, problem + ".", "Write an address such as 192.0.2.1 or a network such as 10.0.0.0/8 or fd00::/8.");
                 isBad = true;
             }
         }
@@ -143,7 +143,7 @@ internal static class ConnectionFilters
             }
             else
             {
-                config.Scope.Problems.Error("RULE-313", node, problem!, "Write example.com, *.example.com:443, 192.0.2.1, [::1]:8080 or 10.0.0.0/8.");
+                config.Scope.Problems.Error("RULE-313", node, problem + ".", "Write example.com, *.example.com:443, 192.0.2.1, [::1]:8080 or 10.0.0.0/8.");
                 isBad = true;
             }
         }
@@ -178,7 +178,7 @@ internal static class ConnectionFilters
             return null;
         }
 
-        config.Scope.Problems.Warning("RULE-320", config.Node, "the proxy does not know the process of a client, so this matches nothing", "Use SrcIp or RequestHeader user-agent instead.");
+        config.Scope.Problems.Warning("RULE-320", config.Node, "the proxy does not know the process of a client, so this matches nothing.", "Use SrcIp or RequestHeader user-agent instead.");
         return new($"Process {matcher.Text}", RuleStage.All, matcher, static (_, _) => false);
     }
 }

@@ -53,7 +53,7 @@ internal static class CountingFilters
             return new(chance, config.Scope.Stage);
         }
 
-        config.Error("RULE-314", "config", "a probability is a number from 0 to 1");
+        config.Error("RULE-314", "config", "a probability is a number from 0 to 1.");
         return null;
     }
 
@@ -61,7 +61,7 @@ internal static class CountingFilters
     {
         if (config.Has("every") == config.Has("n"))
         {
-            config.Error("RULE-314", "every", "it needs every or n, and not both", """Write {"every": 3} or {"n": 2}.""");
+            config.Error("RULE-314", "every", "it needs every or n, and not both.", """Write {"every": 3} or {"n": 2}.""");
             return null;
         }
 
@@ -80,7 +80,7 @@ internal static class CountingFilters
             var index = TimeWindow.Days.ToList().FindIndex(x => x.Equals(day.Text, StringComparison.OrdinalIgnoreCase));
             if (index < 0)
             {
-                config.Scope.Problems.Error("RULE-314", day, $"'{day.Text}' is no day", "Write mon, tue, wed, thu, fri, sat or sun.");
+                config.Scope.Problems.Error("RULE-314", day, $"'{day.Text}' is no day.", "Write mon, tue, wed, thu, fri, sat or sun.");
                 return null;
             }
 
@@ -90,7 +90,7 @@ internal static class CountingFilters
         var zone = TimeZoneInfo.Local;
         if (config.Has("time_zone") && !TimeZoneInfo.TryFindSystemTimeZoneById(config.Text("time_zone"), out zone!))
         {
-            config.Error("RULE-318", "time_zone", $"this machine does not know the time zone '{config.Text("time_zone")}'", "Write a name such as Europe/Berlin, or UTC.");
+            config.Error("RULE-318", "time_zone", $"this machine does not know the time zone '{config.Text("time_zone")}'.", "Write a name such as Europe/Berlin, or UTC.");
             return null;
         }
 
@@ -106,7 +106,7 @@ internal static class CountingFilters
                 return time;
             }
 
-            config.Error("RULE-314", name, $"'{text}' is no time of day", "Write hours and minutes, e.g. 09:30.");
+            config.Error("RULE-314", name, $"'{text}' is no time of day.", "Write hours and minutes, e.g. 09:30.");
             return null;
         }
     }

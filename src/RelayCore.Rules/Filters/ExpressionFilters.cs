@@ -67,7 +67,7 @@ internal static class ExpressionFilters
 
         var unknown = Terms(expression).First(x => (x.Stages & config.Scope.Stage) == 0);
         config.Error(
-            "RULE-316", "config", $"'{unknown.Source}' cannot be told at stage {config.Scope.Stage}", $"It can at {unknown.Stages}; set the rule's stage to one of them.");
+            "RULE-316", "config", $"'{unknown.Source}' cannot be told at stage {config.Scope.Stage}.", $"It can at {unknown.Stages}: set the rule's stage to one of them.");
         return null;
     }
 

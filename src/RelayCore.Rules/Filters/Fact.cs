@@ -104,7 +104,7 @@ internal static class FilterParts
 
         if (!config.Has("min") && !config.Has("max"))
         {
-            config.Error("RULE-314", "min", "it needs min, max or both", """Write {"min": "10KiB"}.""");
+            config.Error("RULE-314", "min", "it needs min, max or both.", """Write {"min": "10KiB"}.""");
             return null;
         }
 
@@ -123,7 +123,7 @@ internal static class FilterParts
                 return octets;
             }
 
-            config.Error("RULE-314", name, $"'{text}' is no size", "Write octets, or a number with unit: 512B, 10KiB, 1.5MB, 2GiB.");
+            config.Error("RULE-314", name, $"'{text}' is no size.", "Write octets, or a number with unit: 512B, 10KiB, 1.5MB, 2GiB.");
             return null;
         }
     }
@@ -135,7 +135,7 @@ internal static class FilterParts
             return new(min, max);
         }
 
-        config.Error("RULE-314", "max", "max is smaller than min, so that nothing can match");
+        config.Error("RULE-314", "max", "max is smaller than min, so that nothing can match.");
         return null;
     }
 

@@ -94,7 +94,7 @@ public sealed class Matcher
         if (node["mode"] is not { } mode || !Enum.TryParse<MatcherMode>(mode.Text, ignoreCase: true, out var how) || char.IsAsciiDigit(mode.Text[0]) || value is null)
         {
             problems.Error(
-                "RULE-310", node["mode"] ?? node, "a matcher is a text, or {mode, value} with one of the modes Exact, Contains, Prefix, Suffix, Regex, Glob",
+                "RULE-310", node["mode"] ?? node, "a matcher is a text, or {mode, value} with one of the modes Exact, Contains, Prefix, Suffix, Regex, Glob.",
                 """Write {"mode": "Contains", "value": "…"}.""");
             return null;
         }
@@ -102,7 +102,7 @@ public sealed class Matcher
         var matcher = Create(how, value.Text, ignoreCase || node["ignore_case"]?.Text == "true", out var problem);
         if (matcher is null)
         {
-            problems.Error(how == MatcherMode.Regex ? "RULE-311" : "RULE-312", value, $"the {(how == MatcherMode.Regex ? "regex" : "glob")} cannot be used: {problem!.Text}");
+            problems.Error(how == MatcherMode.Regex ? "RULE-311" : "RULE-312", value, $"the {(how == MatcherMode.Regex ? "regex" : "glob")} cannot be used: {problem!.Text}.");
         }
         else
         {

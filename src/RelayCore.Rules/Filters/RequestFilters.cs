@@ -63,7 +63,7 @@ internal static class RequestFilters
             }
             else
             {
-                config.Scope.Problems.Error("RULE-314", node, $"'{node.Text}' is no port", "Write a number from 0 to 65535, or a range such as 8000-8999.");
+                config.Scope.Problems.Error("RULE-314", node, $"'{node.Text}' is no port.", "Write a number from 0 to 65535, or a range such as 8000-8999.");
             }
         }
 
@@ -182,7 +182,7 @@ internal static class RequestFilters
             return new Fact<string>($"HttpVersion {version}", Request, version, static (context, version) => Facts.Version(context.Exchange?.Request) == version);
         }
 
-        config.Error("RULE-314", "config", $"'{config.Node.Text}' is no HTTP version", "Write 1.0, 1.1 or 2.");
+        config.Error("RULE-314", "config", $"'{config.Node.Text}' is no HTTP version.", "Write 1.0, 1.1 or 2.");
         return null;
     }
 

@@ -75,7 +75,7 @@ internal static class ResponseFilters
             return Status("StatusRange", range.Min, range.Max);
         }
 
-        config.Error("RULE-314", "config", $"'{node.Text}' is no range of status codes", """Write "4xx", "500-599" or {"min": 500, "max": 599}.""");
+        config.Error("RULE-314", "config", $"'{node.Text}' is no range of status codes.", """Write "4xx", "500-599" or {"min": 500, "max": 599}.""");
         return null;
     }
 

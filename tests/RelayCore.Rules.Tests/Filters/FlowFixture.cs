@@ -17,6 +17,9 @@ namespace RelayCore.Rules.Tests.Filters;
 /// <summary>A flow put together by hand, and filters compiled for it.</summary>
 internal sealed class FlowFixture
 {
+    public const string SampleHead = "POST /api/users?id=7&name=J%C3%B6rg+B HTTP/1.1\r\nHost: API.example.com\r\nAccept: text/html\r\naccept: application/json\r\n"
+        + "Cookie: sid=abc; theme=dark\r\nContent-Type: Application/JSON; charset=utf-8\r\n\r\n";
+
     public FlowFixture(string head = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", string origin = "http://example.com", TimeProvider? time = null, Random? random = null)
     {
         Client = new() { Id = 1, RemoteEndPoint = new IPEndPoint(IPAddress.Parse("192.0.2.7"), 50123) };
@@ -36,6 +39,22 @@ internal sealed class FlowFixture
     public Exchange Exchange { get; } = new();
 
     public RuleContext Context { get; }
+
+    /// <summary>A request that has a little of everything.</summary>
+    public static FlowFixture SampleRequest()
+    {
+        var flow = new FlowFixture(SampleHead, "https://api.example.com");
+        flow.Client.Tls = new() { Version = "TLSv1.3", ServerName = "api.example.com", ApplicationProtocol = "http/1.1", Ja3 = "abc", Ja4 = "t13d", PeerCertificates = ["CN=build"] };
+        flow.Exchange.Server = new() { Id = 2, Host = "api.example.com", Port = 443, RemoteEndPoint = new IPEndPoint(IPAddress.Parse("203.0.113.9"), 443) };
+        flow.Exchange.SetTag("team:web");
+        flow.Exchange.SetVariable("who", "me");
+        (flow.Exchange.Marker, flow.Exchange.Comment) = (":star:", "look here");
+        return flow;
+    }
+
+    /// <summary>That request with its response.</summary>
+    public static FlowFixture Sample() =>
+        SampleRequest().Respond("HTTP/1.1 404 Not Found\r\nETag: \"x\"\r\nSet-Cookie: b=2\r\nSet-Cookie: a=1; Path=/\r\nContent-Type: text/plain;charset=utf-8\r\n\r\n");
 
     public void LoadRequest(string head, string origin)
     {
