@@ -82,6 +82,16 @@ public sealed class RuleProxyTests
     }
 
     [Fact]
+    public async Task RequestBody_OfHttp10_IsNotEditedAndSaysSo()
+    {
+        await using var proxy = await StartAsync(Of(("up", RuleStage.RequestHeaders, x => Done(() => x.State.Transform(PeerRole.Client, new Upper())))));
+        var (atServer, _) = await proxy.ExchangeAsync(
+            proxy.Connect(), proxy.Origin(), "POST http://origin.test/ HTTP/1.0\r\nHost: origin.test\r\nContent-Length: 3\r\n\r\nabc", Sized);
+        Assert.EndsWith("\r\n\r\nabc", atServer, StringComparison.Ordinal);
+        Assert.Equal(["rule_failed:up"], (await proxy.FlowAsync()).Tags);
+    }
+
+    [Fact]
     public async Task ResponseBody_CodedAndEditedOnItsWay_IsCodedAnew()
     {
         await using var proxy = await StartAsync(Of(("up", RuleStage.ResponseHeaders, x => Done(() => x.State.Transform(PeerRole.Server, new Upper())))));
