@@ -47,6 +47,12 @@ internal sealed class RuleCompiler(
         CompileScope scope = null!;
         scope = new(definition, environment, own) { Variables = variables, CompileFilter = node => CompileFilter(node, scope) };
         var filter = CompileFilter(definition.Filter, scope); // before the actions: it names the captures they may use
+        if (!RuleStages.Ordered.Contains(definition.Stage))
+        {
+            own.Error("RULE-204", definition.Node["stage"] ?? definition.Node, $"'{definition.Stage}' is not one stage: a rule runs at exactly one.",
+                $"Write one of {string.Join(", ", RuleStages.Ordered)}.");
+        }
+
         var compiled = new List<(string, RuleAction)>(definition.Actions.Count);
         foreach (var node in definition.Actions)
         {

@@ -82,7 +82,20 @@ public sealed partial class RuleInterceptor
         }
     }
 
-    /// <summary>Makes ready for a body that is edited on its way, once its head is what it will be.</summary>
+    /// <summary>Says that a request body was not edited on its way: without chunks its length had to be known before.</summary>
+    private static void SkipEdits(RuleContext rules)
+    {
+        if (rules.Exchange!.Request is { MajorVersion: 1, MinorVersion: 0 } && rules.State.Transforms(PeerRole.Client) is { HasRun: false } chain)
+        {
+            Report(rules, chain, PeerRole.Client, "a request of HTTP/1.0 cannot be sent in chunks");
+            chain.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Makes ready for a body that is edited on its way, once its head is what it will be. Validators and digests stay as the server said them
+    /// (RFC 9110 §8.8.3, RFC 9530): whether the edit is meant to hide is the rule's business, which can remove them.
+    /// </summary>
     private static void Prepare(RuleContext rules, PeerRole sender)
     {
         if (rules.State.Transforms(sender) is not { } chain)

@@ -99,6 +99,7 @@ public sealed partial class RuleInterceptor : IInterceptor
     {
         var rules = Enter(RuleStage.ResponseHeaders, exchange, exchange);
         Skip(rules, RuleStage.RequestBody, Stage.RequestBody);
+        SkipEdits(rules);
         var verdict = await RuleRunner.RunAsync(rules, _set.Of(RuleStage.ResponseHeaders), cancellationToken).ConfigureAwait(false);
         Want(rules, RuleStage.Completed);
         if (!verdict.IsTerminal)

@@ -115,7 +115,7 @@ internal static class RuleRunner
     {
         var selected = context.Selection(stage.Index.Words);
         stage.Index.Select(context.Exchange, selected);
-        if (from == 0)
+        if (from == 0 && !context.IsRepeated)
         {
             var considered = 0;
             foreach (var word in selected)

@@ -33,7 +33,8 @@ public sealed class RuleProxyTests
             {
                 x.Exchange!.Request.Fields.Remove("Host");
                 return ActionResult.Failed("no");
-            }),
+            }
+        ),
             ("c", RuleStage.ResponseHeaders, x => Done(() => x.Exchange!.Response.Fields.Set("X-A", "2")))));
         var (atServer, atClient) = await proxy.ExchangeAsync(proxy.Connect(), proxy.Origin(), Get, Sized);
         Assert.Equal("GET / HTTP/1.1\r\nHost: origin.test\r\nX-1: a\r\nX-2: b\r\n\r\n", atServer);
@@ -78,6 +79,16 @@ public sealed class RuleProxyTests
         var (atServer, _) = await proxy.ExchangeAsync(
             proxy.Connect(), proxy.Origin(), "POST http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 3\r\n\r\nabc", Sized);
         Assert.Equal("ABC!", Dechunk(atServer).Body);
+    }
+
+    [Fact]
+    public async Task RequestBody_OfHttp10_IsNotEditedAndSaysSo()
+    {
+        await using var proxy = await StartAsync(Of(("up", RuleStage.RequestHeaders, x => Done(() => x.State.Transform(PeerRole.Client, new Upper())))));
+        var (atServer, _) = await proxy.ExchangeAsync(
+            proxy.Connect(), proxy.Origin(), "POST http://origin.test/ HTTP/1.0\r\nHost: origin.test\r\nContent-Length: 3\r\n\r\nabc", Sized);
+        Assert.EndsWith("\r\n\r\nabc", atServer, StringComparison.Ordinal);
+        Assert.Equal(["rule_failed:up"], (await proxy.FlowAsync()).Tags);
     }
 
     [Fact]
@@ -141,6 +152,31 @@ public sealed class RuleProxyTests
         var (_, atClient) = await proxy.ExchangeAsync(proxy.Connect(), proxy.Origin(), Get, Sized);
         Assert.Equal(Sized, atClient);
         Assert.Equal(["rule_skipped:body_truncated", "rule_skipped:ResponseBody"], (await proxy.FlowAsync()).Tags);
+    }
+
+    [Fact]
+    public async Task RequestBody_OverTheLimit_FlowsAndItsRulesSaySoBeforeTheAnswer()
+    {
+        await using var proxy = await TestProxy.StartAsync(x => x with
+        {
+            Interceptors = [Of(("b", RuleStage.RequestBody, y => Done(() => y.Body!.ReplaceContent("no"u8.ToArray()))))],
+            Limits = x.Limits with { MaxBufferedBody = 2 },
+        });
+        var (atServer, _) = await proxy.ExchangeAsync(
+            proxy.Connect(), proxy.Origin(), "POST http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 3\r\n\r\nabc", Sized);
+        Assert.Equal("POST / HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 3\r\n\r\nabc", atServer);
+        Assert.Equal(["rule_skipped:body_truncated", "rule_skipped:RequestBody"], (await proxy.FlowAsync()).Tags);
+    }
+
+    [Fact]
+    public async Task ResponseHeaders_CodedBodySetForLater_IsCodedAnew()
+    {
+        await using var proxy = await StartAsync(Of(("set", RuleStage.ResponseHeaders, x => Done(() => x.State.Later(RuleStage.ResponseBody, new SetBody("other"))))));
+        var zipped = new ContentCodings().Encode("hello"u8.ToArray(), "gzip");
+        var response = $"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {zipped.Length}\r\n\r\n{Encoding.Latin1.GetString(zipped.Span)}";
+        var (_, atClient) = await proxy.ExchangeAsync(proxy.Connect(), proxy.Origin(), Get, response);
+        var expected = Encoding.Latin1.GetString(new ContentCodings().Encode("other"u8.ToArray(), "gzip").Span);
+        Assert.Equal($"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {expected.Length}\r\n\r\n{expected}", atClient);
     }
 
     [Fact]

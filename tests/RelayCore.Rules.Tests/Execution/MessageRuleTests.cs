@@ -92,7 +92,8 @@ public sealed class MessageRuleTests
             x.Message!.Replace(new byte[20]);
             return ActionResult.NoEffect(new string('"', 10_000));
         });
-        var rules = _kit.Rules(("no", RuleStage.Message, """{"type":"Not","config":{"type":"All"}}""", "x"), ("w", RuleStage.Message, All, "edit"));
+        var rules = _kit.Rules(("no", RuleStage.Message, """{"type":"Not","config":{"type":"All"}}""", "x"), ("w", RuleStage.Message, All, "edit"),
+            ("other", RuleStage.Message, """{"type":"Host","config":"other.test"}""", "x"));
         var session = Session(MessageProtocol.WebSocket);
         for (var i = 0; i < 200; i++)
         {
@@ -102,6 +103,7 @@ public sealed class MessageRuleTests
         var trace = RuleKit.Trace(session);
         Assert.InRange(trace.Events.Count, 10, 63);
         Assert.All(trace.Events, x => Assert.Equal("w", x.RuleId));
+        Assert.Equal(1, trace.Excluded);
         Assert.Equal(201, trace.Events.Count + trace.Omitted); // what did not match is told once
         Assert.Equal(200, rules.Rules.Rules[1].Hits);
         Assert.Equal(["w"], session.MatchedRules);

@@ -42,6 +42,16 @@ public sealed class RuleCompilerTests
         Assert.Equal(["who"], _kit.Variables!);
     }
 
+    [Theory]
+    [InlineData("None")]
+    [InlineData("RequestHeaders, ResponseHeaders")]
+    public void Compile_ARuleOfNotOneStage_IsAnError(string stage)
+    {
+        var set = _kit.Compile($$"""[{"id":"a","stage":"{{stage}}","filter":{"type":"All"} }]""");
+        Assert.Empty(set.Rules);
+        Assert.Equal(("RULE-204", "$[0].stage"), (_kit.Problems.Items.Single().Code, _kit.Problems.Items.Single().Path));
+    }
+
     [Fact]
     public void Needs_OfNoRules_AreNothing()
     {
