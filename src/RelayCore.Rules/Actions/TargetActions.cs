@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using RelayCore.Core.Connections;
+using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
 using RelayCore.Protocols.Http1;
 using RelayCore.Rules.Actions.Headers;
@@ -18,7 +19,7 @@ internal static class TargetActions
     /// <summary>All of them.</summary>
     public static IReadOnlyList<ActionType> All { get; } =
     [
-        new("SetRequestMethod", RuleStage.RequestHeaders, "Changes the method of the request.",
+        new("SetRequestMethod", RuleStage.RequestHeaders, "Changes the method of the request; HEAD stays HEAD, because its responses have no body.",
             Shape.Of(HeaderActions.Template("method", "A token (RFC 9110 §9.1), taken as it is: methods have case. Not CONNECT.")), SetMethod.Compile)
         {
             Example = """{"method":"POST"}""",
@@ -43,7 +44,7 @@ internal static class TargetActions
         {
             Example = """{"pattern":"//www\\.","replacement":"//"}""",
         },
-        new("SetResponseStatus", RuleStage.ResponseHeaders | RuleStage.ResponseBody, "Changes the status of the response, and its reason phrase with it.",
+        new("SetResponseStatus", RuleStage.ResponseHeaders | RuleStage.ResponseBody, "Changes the status of the response, and its reason phrase with it; to or from 204 and 304 the response goes without body.",
             Shape.Of(
                 new Property("status", PropertyKind.Integer, "Status code.") { IsRequired = true, Min = 200, Max = 999 },
                 HeaderActions.Template("reason", "Reason phrase; the registered one when absent.", isRequired: false)),
@@ -112,6 +113,12 @@ internal static class TargetActions
             if (context.Exchange!.Request is var request && request.TargetForm is RequestTargetForm.Authority or RequestTargetForm.Asterisk)
             {
                 return ActionResult.NoEffect($"the target of {request.Method} goes with no other method");
+            }
+
+            // A response to HEAD has no body whatever its fields say (RFC 9112 §6.3): client and server would see its end at different places.
+            if ((name == "HEAD") != request.MethodOctets.SequenceEqual("HEAD"u8))
+            {
+                return ActionResult.Failed($"{request.Method} cannot become {name}: responses to HEAD have no body, so that client and server would disagree where they end");
             }
 
             request.Method = name;
@@ -193,8 +200,21 @@ internal static class TargetActions
     {
         protected override ActionResult Run(RuleContext context)
         {
-            var response = context.Exchange!.Response;
+            var (request, response) = (context.Exchange!.Request, context.Exchange.Response);
             var phrase = reason?.For(context);
+            if (response.Status == 101)
+            {
+                return ActionResult.Failed("a switch of protocols cannot have another status; refuse it with Drop or MockResponse");
+            }
+
+            // 204 and 304 never have a body (RFC 9112 §6.3), so what the server framed does not fit any more and the head is sent anew without one.
+            if ((response.Status is 204 or 304) != (status is 204 or 304) && !request.MethodOctets.SequenceEqual("HEAD"u8))
+            {
+                return ActionResult.Terminal(
+                    new Verdict.Respond(status, [.. response.Fields.ToList().Where(x => FieldName.Problem(x.Key) is null)], default) { Reason = phrase },
+                    FormattableString.Invariant($"sent without body, because of {response.Status} and {status} only one has one"));
+            }
+
             response.Status = status;
             if (phrase is not null)
             {

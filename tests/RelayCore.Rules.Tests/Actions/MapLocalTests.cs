@@ -112,6 +112,23 @@ public sealed class MapLocalTests : IDisposable
         Assert.Equal(ActionOutcome.NoEffect, (await Bench(target).RunAsync("MapLocal", """{"path":"site","on_missing":"continue"}""")).Outcome);
     }
 
+    [Fact]
+    public async Task Folder_AnyPath_NeverLeavesIt()
+    {
+        string[] pieces = ["..", "%2e%2e", ".", "out", "outside.txt", "secret.txt", "sub", "/", "%2f", "%5c", "//", "%00", "~", "?", "%252e"];
+        var random = new Random(7);
+        var bench = Bench();
+        var action = bench.Compile("MapLocal", """{"path":"site"}""")!;
+        for (var i = 0; i < 2000; i++)
+        {
+            var target = "/" + string.Concat(Enumerable.Range(0, random.Next(1, 8)).Select(_ => pieces[random.Next(pieces.Length)]));
+            bench.LoadRequest($"GET {target} HTTP/1.1\r\nHost: e\r\n\r\n");
+            var result = await action.RunAsync(bench.Context, TestContext.Current.CancellationToken);
+            var answer = Assert.IsType<Core.Interception.Verdict.Respond>(result.Verdict);
+            Assert.True(Text(answer.Body) is "" or "home" or "sub", $"{target}: {result.Detail}");
+        }
+    }
+
     [Theory]
     [InlineData("""{"path":"{{request.query.f}}"}""")]
     [InlineData("""{"path":"site/{{request.query.f}}"}""")]

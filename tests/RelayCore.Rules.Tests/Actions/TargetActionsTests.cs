@@ -77,6 +77,35 @@ public sealed class TargetActionsTests
     }
 
     [Theory]
+    [InlineData("GET", "HEAD")]
+    [InlineData("HEAD", "GET")]
+    public async Task SetRequestMethod_ToOrFromHead_Fails(string before, string after)
+    {
+        var bench = new ActionBench($"{before} / HTTP/1.1\r\nHost: e\r\n\r\n");
+        Assert.Equal(ActionOutcome.Failed, (await bench.RunAsync("SetRequestMethod", $$"""{"method":"{{after}}"}""")).Outcome);
+        Assert.Equal($"{before} / HTTP/1.1\r\nHost: e\r\n\r\n", bench.RequestHead());
+    }
+
+    [Theory]
+    [InlineData(200, 204)]
+    [InlineData(200, 304)]
+    [InlineData(304, 200)]
+    public async Task SetResponseStatus_ToOrFromOneWithoutBody_SendsTheHeadWithoutBody(int before, int after)
+    {
+        var bench = new ActionBench(response: $"HTTP/1.1 {before} X\r\nA: b\r\nContent-Length: 5\r\n\r\n", stage: RuleStage.ResponseHeaders);
+        var answer = await bench.AnswerAsync("SetResponseStatus", $$"""{"status":{{after}}}""");
+        Assert.Equal((after, 0), (answer.Status, answer.Body.Length));
+        Assert.Equal([new("A", "b")], answer.Fields);
+    }
+
+    [Fact]
+    public async Task SetResponseStatus_OfAnUpgrade_Fails()
+    {
+        var bench = new ActionBench(response: "HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n", stage: RuleStage.ResponseHeaders);
+        Assert.Equal(ActionOutcome.Failed, (await bench.RunAsync("SetResponseStatus", """{"status":200}""")).Outcome);
+    }
+
+    [Theory]
     [InlineData("""{"status":503}""", "503 Service Unavailable")]
     [InlineData("""{"status":299,"reason":"By {{rule.id}}"}""", "299 By r1")]
     public async Task SetResponseStatus_ChangesStatusLine(string config, string expected)

@@ -172,6 +172,16 @@ public sealed class TemplateTests
         }, iter: 2000);
 
     [Fact]
+    public void Parse_AnyText_IsATemplateOrAProblem() =>
+        Gen.OneOf(Gen.Const("{{"), Gen.Const("}}"), Gen.Const("request."), Gen.Const("json.$"), Gen.Const("response."), Gen.Const("random."), Gen.Const("env."), Gen.Const("header."),
+            Gen.String[Gen.Char["{}.[]'\"-0a*$\\ "], 0, 6]).List[0, 6].Sample(pieces =>
+        {
+            var bench = new ActionBench(stage: RuleStage.RequestBody, body: "{}");
+            var template = bench.Template(string.Concat(pieces), hasPrevious: true);
+            return bench.Problems.HasErrors || template.Expand(bench.Context, "old").Length >= 0;
+        }, iter: 5000);
+
+    [Fact]
     public void Parse_TextsAroundVariables_KeepTheirPlaces() =>
         Gen.Select(Gen.String[Gen.Char["ab}$\\ "], 0, 8], Gen.String[Gen.Char["ab}$\\ "], 0, 8], Gen.String[Gen.Char["xyz{}$"], 0, 8]).Sample((left, right, value) =>
         {

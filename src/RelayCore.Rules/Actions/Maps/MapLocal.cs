@@ -12,6 +12,8 @@ namespace RelayCore.Rules.Actions.Maps;
 /// <summary>Answers with a file, or with what a folder has for the path of the request (reference: rules §3, mitmproxy addons §2).</summary>
 internal sealed class MapLocal : RuleAction
 {
+    private static readonly Regex s_unusual = new("[^0-9a-zA-Z\\-_.=(),/]", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+
     private readonly Template _path;
     private readonly string _base;
     private readonly Sandbox _sandbox;
@@ -169,7 +171,7 @@ internal sealed class MapLocal : RuleAction
             return [_index];
         }
 
-        var plain = Regex.Replace(trimmed, "[^0-9a-zA-Z\\-_.=(),/]", "_", RegexOptions.NonBacktracking);
+        var plain = s_unusual.Replace(trimmed, "_");
         return plain == trimmed ? [trimmed, $"{trimmed}/{_index}"] : [trimmed, $"{trimmed}/{_index}", plain, $"{plain}/{_index}"];
     }
 
