@@ -15,6 +15,7 @@ internal static class ExpressionFilters
             Shape.Single(PropertyKind.Any, "The filter, or `{expression, language}` with the language `relay` or `mitmproxy`."), Compile)
         {
             Example = "\"host:*.example.com and (method:POST or path:/admin)\"",
+            StagesOf = static x => Read(x, out _)?.Stages ?? RuleStage.All,
         },
     ];
 

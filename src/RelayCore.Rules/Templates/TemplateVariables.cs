@@ -1,7 +1,10 @@
 using System.Globalization;
+using System.Text.Json;
 using RelayCore.Protocols.Fields;
 using RelayCore.Rules.Catalog;
 using RelayCore.Rules.Documents;
+using RelayCore.Rules.Execution;
+using RelayCore.Rules.Filters.JsonPaths;
 
 namespace RelayCore.Rules.Templates;
 
@@ -180,14 +183,19 @@ internal static class TemplateVariables
 
     private static Template.Part? OfJson(string path, RuleStage knownAt, string name, RuleNode node, CompileScope scope)
     {
-        if (JsonPaths.Current.Compile(path, out var problem) is not { } compiled)
+        if (JsonPath.TryParse(path, out var problem) is not { } compiled)
         {
             scope.Problems.Error("RULE-405", node, $"'{{{{{name}}}}}': {problem}.", "For example '{{" + name[..^path.Length] + "$.user.name}}'.");
             return null;
         }
 
-        return Known(name, knownAt, node, scope) ? new(name, (o, c, _) => o.Append(c.Body is { } body ? compiled.Find(body.Content) : null)) : null;
+        return Known(name, knownAt, node, scope) ? new(name, (o, c, _) => o.Append(c.Body is null ? null : First(compiled, c))) : null;
     }
+
+    /// <summary>The first value a path names: a string without quotes, anything else as JSON; nothing when there is none or the content is not JSON.</summary>
+    private static string? First(JsonPath path, RuleContext context) => context.Json is not { } json || path.Select(json) is not [var first, ..] ? null
+        : first.Value.ValueKind == JsonValueKind.String ? first.Value.GetString()
+        : first.Value.GetRawText();
 
     // What the environment holds does not change while the program runs, so it is read once.
     private static Template.Part? OfEnvironment(string name, RuleNode node, CompileScope scope)
