@@ -124,7 +124,9 @@ public sealed class RulesTests : IAsyncDisposable
         using var client = proxy.Client();
         await client.GetStringAsync(_origin.Url("/mock"), Stop);
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("flows", "why", "last"));
-        Assert.Contains("mock", _environment.Output, StringComparison.Ordinal);
+        Assert.Contains("The rule mock ended it (Mock)", _environment.Output, StringComparison.Ordinal);
+        Assert.Matches("match +mock \\(request_headers\\): matched and ended the stage", _environment.Output);
+        Assert.Matches("MockResponse: terminal", _environment.Output);
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("rules", "test", _environment.Write("t.yaml", Mock), "--flow-id", "last"));
         Assert.Contains("answered    200", _environment.Output, StringComparison.Ordinal);
     }
