@@ -94,7 +94,7 @@ public sealed class ConnectionStageTests
     }
 
     /// <summary>The smallest ClientHello that names a server (RFC 8446 §4.1.2).</summary>
-    private static byte[] Hello(string serverName)
+    internal static byte[] Hello(string serverName)
     {
         var name = Encoding.ASCII.GetBytes(serverName);
         byte[] extension = [0, 0, .. Two(name.Length + 5), .. Two(name.Length + 3), 0, .. Two(name.Length), .. name];

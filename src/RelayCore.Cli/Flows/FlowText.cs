@@ -48,6 +48,7 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
                 break;
         }
 
+        WriteRules();
         WriteMutations();
         WriteTimings();
         WriteConnections();
@@ -126,6 +127,16 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
         if (flow.Marks.Count > 0 || flow.Tags.Count > 0)
         {
             Line("marks " + string.Join(", ", flow.Marks.Concat(flow.Tags.Select(Printable.Line))));
+        }
+
+        if (flow.Marker is { } marker)
+        {
+            Line("marker " + Printable.Line(marker));
+        }
+
+        if (flow.Comment is { } comment)
+        {
+            Line("comment " + Printable.Line(comment));
         }
 
         if (flow.Repairs is { } repairs)
@@ -255,6 +266,35 @@ internal sealed class FlowText(Flow flow, CliEnvironment environment)
             var content = first.Encoding == "utf-8" ? Encoding.UTF8.GetBytes(first.Content) : Convert.FromBase64String(first.Content);
             WriteHex(content.AsSpan(0, Math.Min(content.Length, MaxHexOctets)), -1);
         }
+    }
+
+    private void WriteRules()
+    {
+        // Of rules beyond what a trace holds there is only the name.
+        var events = (flow.RuleTrace?.Events ?? []).Where(x => x.Matched).ToLookup(x => x.RuleId);
+        var matched = (flow.MatchedRules ?? []).Union(events.Select(x => x.Key)).ToList();
+        if (matched.Count == 0)
+        {
+            return;
+        }
+
+        Title($"Rules that matched (more: flows why {flow.Id})");
+        foreach (var id in matched)
+        {
+            Line($"{Printable.Line(id)}{(events.Contains(id) ? "  " + string.Join("; ", events[id].Select(RuleLine)) : "")}");
+        }
+    }
+
+    private static string RuleLine(RuleEvent item)
+    {
+        var actions = string.Join(", ", (item.Actions ?? []).Select(x => Printable.Line(x.Type) + (x.Outcome is "done" or "terminal" ? "" : $" ({x.Outcome.Replace('_', ' ')})")));
+        var how = item.Outcome switch
+        {
+            "MatchedAndTerminated" => ", ended the stage",
+            "Failed" => $", failed{(item.Detail is null ? "" : ": " + Printable.Line(item.Detail))}",
+            _ => "",
+        };
+        return $"{Printable.Line(item.Stage)}{(actions.Length == 0 ? "" : ": " + actions)}{how}";
     }
 
     private void WriteMutations()

@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using RelayCore.Cli.Rules;
 using RelayCore.Cli.Text;
 using RelayCore.Core.Flows;
-using RelayCore.Runtime.Rules;
 
 namespace RelayCore.Cli.Flows;
 
@@ -23,19 +21,18 @@ internal sealed class WhyCommand(
         {
             using var client = connect(line);
             var found = await resolve(client, line.GetRequiredValue(id), cancellationToken);
-            var (flow, json) = await client.FindAsync(found, cancellationToken) ?? throw new CliException($"The proxy has no flow {Printable.Line(found)}.");
-            Write(flow, json);
+            var (flow, _) = await client.FindAsync(found, cancellationToken) ?? throw new CliException($"The proxy has no flow {Printable.Line(found)}.");
+            Write(flow);
             return ExitCode.Success;
         });
         return command;
     }
 
     /// <summary>Writes the explanation; never nothing.</summary>
-    internal void Write(Flow flow, byte[] json)
+    internal void Write(Flow flow)
     {
         Line(_style.Bold(Title(flow)));
-        using var document = JsonDocument.Parse(json);
-        var trace = document.RootElement.TryGetProperty("rule_trace", out var element) ? element.Deserialize(RuleJson.Default.RuleTrace) : null;
+        var trace = flow.RuleTrace;
         if (trace is null)
         {
             Line(flow.MatchedRules is { Count: > 0 } matched
@@ -112,6 +109,16 @@ internal sealed class WhyCommand(
 
     private void Rest(Flow flow)
     {
+        if (flow.Marker is not null)
+        {
+            Line($"Marker: {Printable.Line(flow.Marker)}");
+        }
+
+        if (flow.Comment is not null)
+        {
+            Line($"Comment: {Printable.Line(flow.Comment)}");
+        }
+
         if (flow.Tags.Count > 0)
         {
             Line($"Tags: {Printable.Line(string.Join(", ", flow.Tags))}");

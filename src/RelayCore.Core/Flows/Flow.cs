@@ -36,6 +36,9 @@ public sealed record Flow
     /// <summary>Ids of rules that matched; absent when there are none.</summary>
     public IReadOnlyList<string>? MatchedRules { get; init; }
 
+    /// <summary>What rules did; absent when none was considered.</summary>
+    public RuleTrace? RuleTrace { get; init; }
+
     /// <summary>Marker in lists; absent without.</summary>
     public string? Marker { get; init; }
 

@@ -14,6 +14,7 @@ namespace RelayCore.Core.Flows;
 [JsonSerializable(typeof(TcpLayer))]
 [JsonSerializable(typeof(FlowSummary))]
 [JsonSerializable(typeof(FlowPage))]
+[JsonSerializable(typeof(RuleTrace))]
 [JsonSerializable(typeof(FlowMessage))]
 [JsonSerializable(typeof(IReadOnlyList<FlowMessage>))]
 public sealed partial class FlowJson : JsonSerializerContext;

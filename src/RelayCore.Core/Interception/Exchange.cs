@@ -122,6 +122,36 @@ public abstract class FlowContext
         (_marker, _comment) = (null, null);
     }
 
+    /// <summary>
+    /// Takes over what actors said of what led to this flow: of a CONNECT and a ClientHello, which have no record of their own when a tunnel or a
+    /// refusal is shown instead. What they keep (<see cref="RuleState"/>) stays theirs.
+    /// </summary>
+    public void Continue(FlowContext earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        foreach (var tag in earlier.Tags)
+        {
+            SetTag(tag);
+        }
+
+        foreach (var (name, value) in earlier.Variables)
+        {
+            SetVariable(name, value);
+        }
+
+        foreach (var rule in earlier.MatchedRules)
+        {
+            if (!MatchedRules.Contains(rule))
+            {
+                MatchedRules.Add(rule);
+            }
+        }
+
+        Trace ??= earlier.Trace;
+        Marker ??= earlier.Marker;
+        Comment ??= earlier.Comment;
+    }
+
     /// <summary>Becomes another view of the same flow: same id and connections, one set of tags, variables and rules.</summary>
     protected void Share(FlowContext flow)
     {
@@ -193,6 +223,9 @@ public sealed class ClientHelloContext : FlowContext
 
     /// <summary>What to do.</summary>
     public InterceptDecision Decision { get; set; }
+
+    /// <summary>Begins as what comes behind a CONNECT: one flow with it for those who look at both.</summary>
+    public void Begin(FlowContext connect) => Share(connect);
 }
 
 /// <summary>A raw tunnel: octets both ways.</summary>

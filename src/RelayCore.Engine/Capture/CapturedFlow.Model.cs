@@ -37,7 +37,7 @@ public sealed partial class CapturedFlow
         var marks = (FlowMarks)_entry.Marks;
         var fault = contents.Fault.IsEmpty ? null : ReadFault(contents.Fault);
         var bodies = new BodyMaker(this, facts, codings, maxContent);
-        var (tags, variables, rules) = ReadContext(contents.Context);
+        var said = new ContextContents(contents.Context);
         var mutations = ReadMutations();
         return new()
         {
@@ -51,10 +51,13 @@ public sealed partial class CapturedFlow
                 FlowKind.WebSocket => new FlowLayer.WebSocket(WebSocketLayer(contents, facts, bodies, fault, maxContent)),
                 _ => new FlowLayer.Tcp(TcpLayer(view, contents, facts, bodies, fault)),
             },
-            Tags = tags,
+            Tags = said.Tags,
             ResilienceTrace = (marks & FlowMarks.Retried) == 0 ? null : new(1, false, false, []),
-            RuleVariables = variables.Count == 0 ? null : variables,
-            MatchedRules = rules.Length == 0 ? null : rules,
+            RuleVariables = said.Variables.Count == 0 ? null : said.Variables,
+            MatchedRules = said.Rules.Length == 0 ? null : said.Rules,
+            RuleTrace = ContextContents.ReadTrace(contents.RuleTrace),
+            Marker = said.Marker,
+            Comment = said.Comment,
             CloseReason = facts.Reason == CloseReason.None ? null : Reason(facts.Reason, kind, fault),
             Kind = kind,
             ParentId = facts.Parent.IsEmpty ? null : facts.Parent.ToString(),
@@ -322,25 +325,6 @@ public sealed partial class CapturedFlow
         }
 
         return list;
-    }
-
-    private static (string[] Tags, Dictionary<string, string> Variables, string[] Rules) ReadContext(ReadOnlySpan<byte> context)
-    {
-        var variables = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (context.IsEmpty)
-        {
-            return ([], variables, []);
-        }
-
-        var reader = new RecordReader(context);
-        var tags = reader.Texts();
-        for (var count = (int)reader.Number(); count > 0; count--)
-        {
-            var name = reader.Text() ?? "";
-            variables[name] = reader.Text() ?? "";
-        }
-
-        return (tags, variables, reader.Texts());
     }
 
     private static FlowError ReadFault(ReadOnlySpan<byte> fault)

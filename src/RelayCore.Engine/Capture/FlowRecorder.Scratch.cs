@@ -2,7 +2,6 @@ using System.Numerics;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
-using RelayCore.Core.Interception;
 using RelayCore.Engine.Memory;
 using RelayCore.Protocols.Http1;
 
@@ -274,37 +273,6 @@ public sealed partial class FlowRecorder
         BufferPool.Return(_scratch!);
         _scratch = larger;
         return true;
-    }
-
-    private void WriteContext(FlowContext? context)
-    {
-        // Both directions of a flow may still set some: what is written is one moment.
-        if (context is not { Tags: var tags, Variables: var variables, MatchedRules: var rules }
-            || (tags.Count == 0 && variables.Count == 0 && rules.Count == 0))
-        {
-            return;
-        }
-
-        var length = 512;
-        RecordWriter writer;
-        do
-        {
-            writer = Open(length);
-            writer.Texts(tags);
-            writer.Number((ulong)variables.Count);
-            foreach (var (name, value) in variables)
-            {
-                writer.Text(name);
-                writer.Text(value);
-            }
-
-            writer.Number((ulong)rules.Count);
-            for (var i = 0; i < rules.Count; i++)
-            {
-                writer.Text(rules[i]);
-            }
-        }
-        while (!Close(SectionTag.Context, ref writer, ref length));
     }
 
     private void WriteFault(FlowFault? fault)

@@ -287,7 +287,7 @@ public sealed partial class FlowRecorder
     /// <summary>Ends the flow and stores it; the recorder is free afterwards.</summary>
     /// <param name="reason">Why it ended.</param>
     /// <param name="fault">What went wrong.</param>
-    /// <param name="context">Tags, variables and matched rules; <see langword="null"/> for none.</param>
+    /// <param name="context">What actors said of it: tags, variables, matched rules, their trace, marker, comment; <see langword="null"/> for nothing.</param>
     /// <param name="timestamp">Monotonic timestamp of <see cref="TimingPoint.End"/>.</param>
     public void End(CloseReason reason, FlowFault? fault, FlowContext? context, long timestamp)
     {

@@ -34,6 +34,9 @@ internal readonly ref struct RecordContents
                 case SectionTag.GrpcStatus:
                     GrpcStatus = payload.Rest;
                     break;
+                case SectionTag.RuleTrace:
+                    RuleTrace = payload.Rest;
+                    break;
             }
         }
     }
@@ -53,6 +56,8 @@ internal readonly ref struct RecordContents
     public ReadOnlySpan<byte> Fault { get; }
 
     public ReadOnlySpan<byte> GrpcStatus { get; }
+
+    public ReadOnlySpan<byte> RuleTrace { get; }
 
     /// <summary>The request as it left.</summary>
     public ReadOnlySpan<byte> FinalRequest => RequestSent.IsEmpty ? Request : RequestSent;

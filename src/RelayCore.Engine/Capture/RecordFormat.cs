@@ -41,7 +41,7 @@ internal enum SectionTag : byte
     /// <summary>Parent, timings, totals of the bodies, close reason.</summary>
     Facts,
 
-    /// <summary>Tags, variables, matched rules.</summary>
+    /// <summary>Tags, variables, matched rules, marker, comment.</summary>
     Context,
 
     /// <summary>What went wrong.</summary>
@@ -52,6 +52,9 @@ internal enum SectionTag : byte
 
     /// <summary>How a gRPC call ended: code, message.</summary>
     GrpcStatus,
+
+    /// <summary>What rules did: the JSON of a <see cref="Core.Flows.RuleTrace"/>, as they wrote it.</summary>
+    RuleTrace,
 }
 
 /// <summary>Which body a piece belongs to: the sender and whether it is the view received or sent.</summary>

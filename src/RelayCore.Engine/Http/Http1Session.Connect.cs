@@ -18,6 +18,9 @@ internal sealed partial class Http1Session
 {
     private static readonly byte[] s_established = "HTTP/1.1 200 Connection established\r\n\r\n"u8.ToArray();
 
+    // What actors said of the CONNECT and the ClientHello of this tunnel: it belongs into the record of what becomes of them.
+    private FlowContext? _opening;
+
     /// <summary>What the octets inside a tunnel are.</summary>
     private enum Inner : byte
     {
@@ -48,6 +51,7 @@ internal sealed partial class Http1Session
         var pipeline = _engine.Pipeline;
         _interceptors = pipeline.For(host);
         (_interceptorsFor, _lastPipeline, _lastPool, _lastAuthority) = (null, null, null, []);
+        _opening = null;
         _recorder.Tunnel(host, port);
         if (IsOwnListener(_engine, new(false, host, port)))
         {
@@ -100,6 +104,8 @@ internal sealed partial class Http1Session
         context.Begin(_exchange.Id, _facts);
         context.StartedAt = _started;
         var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _engine.Stopping).ConfigureAwait(false);
+        _opening = context;
+        _exchange.Continue(context);
         switch (verdict)
         {
             case Verdict.RedirectTarget redirect:
@@ -349,8 +355,17 @@ internal sealed partial class Http1Session
         if (_interceptors.Wants(Stage.ClientHello))
         {
             var context = new ClientHelloContext { Host = host, Port = port, Hello = _facts.Tls!, Decision = InterceptDecision.Default };
-            context.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
-            context.StartedAt = _engine.Time.GetTimestamp();
+            if (_opening is null)
+            {
+                context.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
+                context.StartedAt = _engine.Time.GetTimestamp();
+                _opening = context;
+            }
+            else
+            {
+                context.Begin(_opening);
+            }
+
             if (_interceptors.MayWait)
             {
                 await default(ThreadPoolHop);

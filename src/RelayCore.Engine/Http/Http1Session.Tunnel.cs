@@ -48,6 +48,11 @@ internal sealed partial class Http1Session
         var tunnel = new TunnelContext { Host = host, Port = port };
         tunnel.Begin(_exchange.Id, _facts);
         tunnel.StartedAt = _started;
+        if (_opening is not null)
+        {
+            tunnel.Continue(_opening);
+        }
+
         FlowFault? fault = null;
         try
         {

@@ -331,6 +331,11 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
         _exchange.Begin(id, _facts);
         _exchange.HasResponse = false;
         _exchange.StartedAt = _started;
+        if (kind == FlowKind.Connection && _opening is not null)
+        {
+            _exchange.Continue(_opening);
+        }
+
         _isAnswerOwn = false;
         _stages.Begin(_started);
         _messages.Begin();

@@ -124,9 +124,48 @@ public sealed class RulesTests : IAsyncDisposable
         using var client = proxy.Client();
         await client.GetStringAsync(_origin.Url("/mock"), Stop);
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("flows", "why", "last"));
-        Assert.Contains("mock", _environment.Output, StringComparison.Ordinal);
+        Assert.Contains("The rule mock ended it (Mock)", _environment.Output, StringComparison.Ordinal);
+        Assert.Matches("match +mock \\(request_headers\\): matched and ended the stage", _environment.Output);
+        Assert.Matches("MockResponse: terminal", _environment.Output);
         Assert.Equal(ExitCode.Success, await _environment.RunAsync("rules", "test", _environment.Write("t.yaml", Mock), "--flow-id", "last"));
         Assert.Contains("answered    200", _environment.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Flows_Get_ShowsMarkerCommentAndEachRuleThatMatched()
+    {
+        await using var proxy = await RunningProxy.StartAsync(_environment, "--rules", _environment.Write("r.yaml", """
+            - id: note
+              stage: RequestHeaders
+              filter: {type: Path, config: {mode: Prefix, value: /x}}
+              actions:
+                - {type: Mark, config: {marker: "(!)"}}
+                - {type: Comment, config: {text: "look at {{request.method}}"}}
+            - id: later
+              stage: ResponseHeaders
+              filter: {type: All}
+              actions: [{type: SetVariable, config: {name: status, value: "{{response.status}}"}}]
+            - id: never
+              stage: RequestHeaders
+              filter: {type: Method, config: PUT}
+              actions: [{type: Drop}]
+            """));
+        using var client = proxy.Client();
+        await client.GetStringAsync(_origin.Url("/x"), Stop);
+        Assert.Equal(ExitCode.Success, await _environment.RunAsync("flows", "get", "last"));
+        Assert.Matches(@"(?m)^  marker \(!\)$", _environment.Output);
+        Assert.Matches(@"(?m)^  comment look at GET$", _environment.Output);
+        Assert.Matches(@"(?m)^Rules that matched \(more: .*flows why [0-9a-f-]{36}\)$", _environment.Output);
+        Assert.Matches(@"(?m)^  note  request_headers: Mark, Comment$", _environment.Output);
+        Assert.Matches(@"(?m)^  later  response_headers: SetVariable$", _environment.Output);
+        Assert.DoesNotContain("never", _environment.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Success, await _environment.RunAsync("flows", "why", "last"));
+        Assert.Contains("Comment: look at GET", _environment.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Success, await _environment.RunAsync("flows", "get", "last", "--output", "json"));
+        using var json = System.Text.Json.JsonDocument.Parse(_environment.Octets);
+        var trace = json.RootElement.GetProperty("rule_trace");
+        Assert.Equal("Modified", trace.GetProperty("summary").GetString());
+        Assert.Equal(["note", "later"], trace.GetProperty("events").EnumerateArray().Where(x => x.GetProperty("matched").GetBoolean()).Select(x => x.GetProperty("rule_id").GetString()));
     }
 
     private static Task UntilAsync(Func<bool> holds) => UntilAsync(() => Task.FromResult(holds()));

@@ -1,8 +1,5 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using RelayCore.Cli.Flows;
 using RelayCore.Core.Flows;
-using RelayCore.Runtime.Rules;
 using Xunit;
 
 namespace RelayCore.Cli.Tests.Rules;
@@ -60,6 +57,7 @@ public sealed class WhyCommandTests : IDisposable
             Connection = new() { Client = new() { Id = 1 } },
             Octets = new() { RequestBody = 0, ResponseBody = 0 },
             CloseReason = new("completed"),
+            RuleTrace = trace,
             Mutations = [new("rule:add", "request_head", "request.headers.X-Env", null, "qa", 1), new("script:x", "request_head", "request.method", "GET", "PUT", 2)],
             Layer = new FlowLayer.Http(new()
             {
@@ -67,13 +65,7 @@ public sealed class WhyCommandTests : IDisposable
                 Response = new() { Status = 200, StatusText = "200 OK", Version = "HTTP/1.1" },
             }),
         };
-        var json = JsonSerializer.SerializeToNode(flow, FlowJson.Default.Flow)!.AsObject();
-        if (trace is not null)
-        {
-            json["rule_trace"] = JsonSerializer.SerializeToNode(trace, RuleJson.Default.RuleTrace);
-        }
-
         new WhyCommand(_environment.Cli, _ => throw new NotSupportedException(), (_, _, _) => throw new NotSupportedException())
-            .Write(flow, JsonSerializer.SerializeToUtf8Bytes((JsonNode)json));
+            .Write(flow);
     }
 }
