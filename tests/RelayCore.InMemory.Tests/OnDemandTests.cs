@@ -49,7 +49,7 @@ public sealed class OnDemandTests
         var (atServer, atClient) = await proxy.ExchangeAsync(client, server, null, "HTTP/1.1 200 OK\r\n" + Chunked);
         Assert.Equal("POST /want HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 7\r\n\r\nabcdef!", atServer);
         Assert.Equal("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nabcdef!", atClient);
-        await proxy.FlowsAsync(1); // the client has its answer before the flow is over
+        await TestProxy.UntilAsync(() => actor.Completions == 1, () => "the end was not told");
         Assert.Equal((2, 1, 6L, 6L), (actor.Bodies, actor.Completions, actor.RequestOctets, actor.ResponseOctets));
 
         await client.SendAsync(Post("/plain"));
@@ -117,6 +117,7 @@ public sealed class OnDemandTests
         }
 
         await proxy.FlowsAsync(2);
+        await TestProxy.UntilAsync(() => actor.Completions == 1, () => "the end was not told");
         Assert.Equal((2, 1, 6L, 6L), (actor.Bodies, actor.Completions, actor.RequestOctets, actor.ResponseOctets));
         Assert.True(actor.StartedAt > 0);
         client.Peer.Close();
@@ -216,8 +217,8 @@ public sealed class OnDemandTests
 
         public ValueTask OnCompletedAsync(Exchange exchange, CancellationToken cancellationToken)
         {
-            Completions++;
             (RequestOctets, ResponseOctets, StartedAt) = (exchange.RequestBodyOctets, exchange.ResponseBodyOctets, exchange.StartedAt);
+            Completions++;
             return default;
         }
 

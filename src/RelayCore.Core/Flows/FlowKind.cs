@@ -113,4 +113,7 @@ public enum FlowMarks : uint
 
     /// <summary>More messages were changed than changes are listed.</summary>
     MutationsDropped = 131072,
+
+    /// <summary>A message was delayed, damaged or cut short on purpose.</summary>
+    Impaired = 262144,
 }

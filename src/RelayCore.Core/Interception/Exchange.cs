@@ -185,10 +185,17 @@ public sealed class Exchange : FlowContext
     /// <summary>Data octets of the response body as they came in, or of the answer the proxy made; known at <see cref="Stage.Completed"/>.</summary>
     public long ResponseBodyOctets { get; set; }
 
+    /// <summary>What happens on purpose to the request on its way to the server; read when its head goes out.</summary>
+    public Impairment? RequestImpairment { get; set; }
+
+    /// <summary>What happens on purpose to the response on its way to the client; read when its head goes out.</summary>
+    public Impairment? ResponseImpairment { get; set; }
+
     /// <inheritdoc/>
     public override void Begin(FlowId id, ClientConnection client)
     {
         base.Begin(id, client);
+        (RequestImpairment, ResponseImpairment) = (null, null);
         (RequestBodyOctets, ResponseBodyOctets) = (0, 0);
     }
 

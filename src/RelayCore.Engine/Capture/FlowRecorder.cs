@@ -133,6 +133,22 @@ public sealed partial class FlowRecorder
         }
     }
 
+    /// <summary>Says that this many octets of a body were sent as they came; <see cref="BodySent"/> goes on from there.</summary>
+    /// <param name="sender">Whose body.</param>
+    /// <param name="octets">How many.</param>
+    /// <returns>Whether that counts; not when the body was edited before, whose octets are recorded by who did.</returns>
+    public bool SentUntil(PeerRole sender, long octets)
+    {
+        ref var sent = ref _bodies[(int)sender + 2];
+        if (sent.IsUsed)
+        {
+            return false;
+        }
+
+        (sent.IsUsed, sent.Prefix) = (true, Math.Min(octets, _bodies[(int)sender].Total));
+        return true;
+    }
+
     /// <summary>Says how many octets a body has that is not shown to the recorder, or adds to them.</summary>
     public void BodyUnseen(PeerRole sender, long octets)
     {

@@ -55,6 +55,11 @@ internal sealed partial class Http1Session
                     serverTakes = serverTakes && !_pumpStops && await TrySendAsync(channel, trailers).ConfigureAwait(false);
                 }
             }
+
+            if (_pumpFault is null && _impairedRequest is not null)
+            {
+                await EndImpairedRequestAsync(channel).ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
         {
@@ -116,6 +121,11 @@ internal sealed partial class Http1Session
                     break;
                 }
             }
+
+            if (_pumpFault is null && _impairedRequest is not null)
+            {
+                await EndImpairedRequestAsync(channel).ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
         {
@@ -150,7 +160,10 @@ internal sealed partial class Http1Session
         return true;
     }
 
-    private async ValueTask<bool> TrySendAsync(ServerChannel channel, ReadOnlyMemory<byte> octets)
+    private ValueTask<bool> TrySendAsync(ServerChannel channel, ReadOnlyMemory<byte> octets) =>
+        _impairedRequestBody is { } impaired ? TrySendImpairedAsync(impaired, octets, channel) : TrySendPlainAsync(channel, octets);
+
+    private async ValueTask<bool> TrySendPlainAsync(ServerChannel channel, ReadOnlyMemory<byte> octets)
     {
         try
         {

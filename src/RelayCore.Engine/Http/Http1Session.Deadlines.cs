@@ -91,7 +91,7 @@ internal sealed partial class Http1Session
         }
 
         // A client that reset its connection would otherwise be noticed only when the response comes. A half-close is no reason to give up.
-        if (isSecond && Volatile.Read(ref _serverWait) == (int)Wait.Response && _client.IsReset)
+        if (isSecond && (Volatile.Read(ref _serverWait) == (int)Wait.Response || Volatile.Read(ref _waiting) > 0) && _client.IsReset)
         {
             Expire(Wait.ClientReset);
             ResetServer();

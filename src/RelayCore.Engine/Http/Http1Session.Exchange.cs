@@ -41,6 +41,7 @@ internal sealed partial class Http1Session
     {
         (_expired, _responseStarted, _pump, _pumpFault, _pumpStops, _serverRefusesBody, _bufferedRequest) = (0, false, null, null, false, false, null);
         _isBodyEdited.AsSpan().Clear();
+        ForgetImpairments();
         BeginFlow(FlowKind.Http);
         if (ReadRequest(headLength) is { } fault)
         {
@@ -139,12 +140,12 @@ internal sealed partial class Http1Session
                     break;
                 }
             }
-            catch (Exception e) when (DuplexTransport.IsFailure(e) && MayRetry(channel, isRepeatable))
+            catch (Exception e) when (DuplexTransport.IsFailure(e) && _impairedFault is null && MayRetry(channel, isRepeatable))
             {
                 // Falls out of the try with nothing received.
             }
 
-            if (!MayRetry(channel, isRepeatable))
+            if (_impairedFault is not null || !MayRetry(channel, isRepeatable))
             {
                 throw new IOException("the server closed the connection without an answer");
             }
@@ -251,6 +252,11 @@ internal sealed partial class Http1Session
     /// <summary>Sends the head with what is there of the body in one send; a body that goes on is pumped beside the response.</summary>
     private ValueTask SendRequestAsync(ServerChannel channel)
     {
+        if (_exchange.RequestImpairment is { } what)
+        {
+            return SendImpairedRequestAsync(what, channel);
+        }
+
         var request = _exchange.Request;
         var first = 0;
         if (_requestPlan == BodyPlan.Tap && !_requestBody.IsComplete && _bufferedRequest is null)

@@ -1,4 +1,5 @@
 using RelayCore.Core.Faults;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
@@ -67,6 +68,17 @@ internal sealed partial class Http1Session
         if (ExpiredFault() is { } late)
         {
             return late;
+        }
+
+        if (exception is ImpairedException impaired)
+        {
+            return impaired.Fault;
+        }
+
+        // What was done to the request is why there is no answer.
+        if (_impairedFault is { } onPurpose && _at is At.SendingToServer or At.AwaitingResponse)
+        {
+            return onPurpose;
         }
 
         return _at switch

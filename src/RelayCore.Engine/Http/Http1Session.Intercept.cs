@@ -312,7 +312,7 @@ internal sealed partial class Http1Session
         var length = WriteResponseHead(0, OptionsForClient());
         _responseStarted = true;
         _at = At.Client;
-        await SendToClientAsync(_output.AsMemory(0, length)).ConfigureAwait(false);
+        await SendResponseAsync(length).ConfigureAwait(false);
         if (!body.IsEmpty)
         {
             await SendToClientAsync(body).ConfigureAwait(false);
@@ -345,7 +345,7 @@ internal sealed partial class Http1Session
         var length = WriteResponseHead(0, OptionsForClient());
         _responseStarted = true;
         _at = At.Client;
-        await SendToClientAsync(_output.AsMemory(0, length)).ConfigureAwait(false);
+        await SendResponseAsync(length).ConfigureAwait(false);
         var isLast = false;
         while (!isLast)
         {
@@ -526,7 +526,8 @@ internal sealed partial class Http1Session
         _exchange.HasResponse = true;
         _responseStarted = true;
         _at = At.Client;
-        await SendToClientAsync(_output.AsMemory(0, length + body.Length)).ConfigureAwait(false);
+        await SendResponseAsync(length, body.Length).ConfigureAwait(false);
+        EndImpairedResponse();
         var next = _clientKeepsAlive ? Next.Continue : isRead ? Next.Close : Next.Linger;
         if (_pump is not null)
         {

@@ -102,6 +102,7 @@ internal sealed partial class Http1Session
                 break;
         }
 
+        EndImpairedResponse();
         _recorder.Stamp(TimingPoint.ResponseEnd, Now());
         return await FinishAsync(channel, serverKeeps && !_responseBody.IsAbandoned).ConfigureAwait(false);
     }
@@ -186,7 +187,7 @@ internal sealed partial class Http1Session
         channel.Input.Consume(first);
         _responseStarted = true;
         _at = At.Client;
-        await SendToClientAsync(_output.AsMemory(0, length + first)).ConfigureAwait(false);
+        await SendResponseAsync(length, first).ConfigureAwait(false);
         if (!_responseBody.IsComplete)
         {
             await RelayResponseBodyAsync(channel, hasUnread: _responseBody.RepairedTrailers is not null).ConfigureAwait(false);
@@ -266,7 +267,10 @@ internal sealed partial class Http1Session
         return length;
     }
 
-    private ValueTask SendToClientAsync(ReadOnlyMemory<byte> octets)
+    private ValueTask SendToClientAsync(ReadOnlyMemory<byte> octets) =>
+        _impairedResponseBody is { } impaired ? impaired.SendAsync(octets) : SendPlainToClientAsync(octets);
+
+    private ValueTask SendPlainToClientAsync(ReadOnlyMemory<byte> octets)
     {
         _facts.OctetsSent += octets.Length;
         var sending = _client.SendAsync(octets);
@@ -363,7 +367,8 @@ internal sealed partial class Http1Session
         }
 
         // Sized and chunked bodies show by themselves that they are incomplete; an unsized one only by a reset.
-        var next = _responseStarted && fault.Blame == PeerRole.Server && _responseFraming.Kind is BodyFramingKind.Length or BodyFramingKind.Chunked
+        var isCut = _responseStarted && fault.Code == CutCode;
+        var next = isCut || (_responseStarted && fault.Blame == PeerRole.Server && _responseFraming.Kind is BodyFramingKind.Length or BodyFramingKind.Chunked)
             ? Next.Close : Next.Gone;
         if (next == Next.Gone)
         {
@@ -383,7 +388,7 @@ internal sealed partial class Http1Session
         }
 
         await EndFlowAsync(ReasonOf(fault), fault).ConfigureAwait(false);
-        return next;
+        return isCut && next == Next.Close && (_input.Length > 0 || !_requestBody.IsComplete) ? Next.Linger : next; // see FinishAsync
     }
 
     /// <summary>Answers with what the fault means.</summary>
@@ -450,6 +455,7 @@ internal sealed partial class Http1Session
         var wait = (Wait)Volatile.Read(ref _expired);
         BeginFlow(FlowKind.Http);
         _exchange.Request.Fields.Clear();
+        ForgetImpairments();
         (_isHeadRead, _pump, _pumpFault, _responseStarted) = (false, null, null, false);
         var fault = ExpiredFault() ?? (failure is null
             ? new("RC-HTTP-303", FaultStage.Request, FaultKind.Truncated, PeerRole.Client, "the client ended its side within the request head")
@@ -469,12 +475,14 @@ internal sealed partial class Http1Session
         return Next.Gone;
     }
 
+    internal const string CutCode = "RC-POL-010";
+
     internal static CloseReason ReasonOf(FlowFault fault) => fault.Kind switch
     {
         FaultKind.Timeout => CloseReason.Timeout,
         FaultKind.Protocol => CloseReason.ParserError,
         FaultKind.Tls => CloseReason.TlsError,
-        FaultKind.Policy when fault.Code == "RC-POL-002" => CloseReason.Reset,
+        FaultKind.Policy when fault.Code is "RC-POL-002" or "RC-POL-011" or "RC-POL-012" => CloseReason.Reset,
         FaultKind.Policy or FaultKind.Limit or FaultKind.Internal => CloseReason.PolicyDrop,
         _ => fault.Blame == PeerRole.Client ? CloseReason.ClientClosed : CloseReason.UpstreamClosed,
     };

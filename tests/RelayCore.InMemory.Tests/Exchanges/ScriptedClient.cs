@@ -175,6 +175,8 @@ internal sealed class ScriptedClient(int streamId = 1) : ClientStream
     public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) =>
         Write($"data '{Encoding.Latin1.GetString(octets.Span)}'{(isLast ? " end" : "")}\n", isLast);
 
+    public override ValueTask EndEarlyAsync(bool isCut) => SendBodyAsync(default, isLast: true);
+
     public override ValueTask SendTrailersAsync(FieldSection trailers) => Write($"trailers{Lines(trailers)} end\n", isLast: true);
 
     public override void Reset(Http2ErrorCode code)

@@ -62,12 +62,12 @@ internal sealed partial class ExchangeRunner
             Reframe(response.Fields, respond.Body.Length, says: true);
         }
 
-        await AnswerAsync(response, respond.Body).ConfigureAwait(false);
+        await AnswerAsync(response, respond.Body, Exchange.ResponseImpairment).ConfigureAwait(false);
         await FinishAsync().ConfigureAwait(false);
     }
 
     /// <summary>Sends and records an answer made here.</summary>
-    private async ValueTask AnswerAsync(ResponseHead response, ReadOnlyMemory<byte> body)
+    private async ValueTask AnswerAsync(ResponseHead response, ReadOnlyMemory<byte> body, Impairment? impairment = null)
     {
         var octets = HasNoBody(response) ? default : body;
         var head = SentHead.OfResponse(response, _client.StreamId);
@@ -91,10 +91,19 @@ internal sealed partial class ExchangeRunner
         Exchange.HasResponse = true;
         _responseStarted = true;
         _at = At.Client;
-        await DeliverAsync(_client.SendHeadAsync(response, octets.Length, octets.IsEmpty)).ConfigureAwait(false);
+        _impairedResponse = null;
+        if (impairment is not null)
+        {
+            await SendImpairedHeadAsync(impairment, response, octets.Length, octets.IsEmpty).ConfigureAwait(false);
+        }
+        else
+        {
+            await DeliverAsync(_client.SendHeadAsync(response, octets.Length, octets.IsEmpty)).ConfigureAwait(false);
+        }
+
         if (!octets.IsEmpty)
         {
-            await DeliverAsync(_client.SendBodyAsync(octets, isLast: true)).ConfigureAwait(false);
+            await SendBodyToClientAsync(octets, isLast: true).ConfigureAwait(false);
         }
     }
 

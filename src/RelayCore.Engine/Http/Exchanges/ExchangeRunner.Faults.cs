@@ -1,4 +1,5 @@
 using RelayCore.Core.Faults;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Http2;
 
@@ -25,6 +26,7 @@ internal sealed partial class ExchangeRunner
         return (exception, _at) switch
         {
             (MessageFaultException named, _) => named.Fault,
+            (_, At.SendingToServer or At.AwaitingResponse) when _impairedFault is { } onPurpose => onPurpose, // what was done to the request is why there is no answer
             (StreamResetException { Blame: PeerRole.Client } reset, _) => new(
                 "RC-HTTP-315", FaultStage.Response, FaultKind.Transport, PeerRole.Client, $"{reset.Code}: {reset.Message}"),
             (StreamResetException { IsConnectionLost: false } reset, _) => new(
@@ -39,7 +41,8 @@ internal sealed partial class ExchangeRunner
 
     /// <summary>What the client's stream is reset with when its response cannot be completed: what the server said, if it said something.</summary>
     private static Http2ErrorCode CodeOf(Exception exception) =>
-        exception is StreamResetException { Blame: PeerRole.Server, IsConnectionLost: false } reset && reset.Code != Http2ErrorCode.NoError ? reset.Code : Http2ErrorCode.InternalError;
+        exception is ImpairedException impaired ? (impaired.IsCut ? Http2ErrorCode.NoError : Http2ErrorCode.Cancel)
+        : exception is StreamResetException { Blame: PeerRole.Server, IsConnectionLost: false } reset && reset.Code != Http2ErrorCode.NoError ? reset.Code : Http2ErrorCode.InternalError;
 
     /// <summary>The fault of what was ended from outside; <see langword="null"/> when nothing was.</summary>
     private FlowFault? ExpiredFault() => (Wait)Volatile.Read(ref _expired) switch

@@ -1,6 +1,7 @@
 using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Engine.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
@@ -173,7 +174,7 @@ internal sealed partial class ExchangeRunner
             else
             {
                 runner._recorder.BodySent(PeerRole.Server, data.Span);
-                await runner.DeliverAsync(runner._client.SendBodyAsync(data, isLast: false)).ConfigureAwait(false);
+                await runner.SendBodyToClientAsync(data, isLast: false).ConfigureAwait(false);
             }
 
             runner._at = at;
@@ -202,10 +203,10 @@ internal sealed partial class ExchangeRunner
                 else
                 {
                     runner._recorder.BodySent(PeerRole.Client, data.Span);
-                    await runner.SendToServerAsync(server.SendBodyAsync(data, isLast: false)).ConfigureAwait(false);
+                    await runner.SendBodyToServerAsync(server, data, isLast: false).ConfigureAwait(false);
                 }
             }
-            catch (Exception e) when (DuplexTransport.IsFailure(e))
+            catch (Exception e) when (DuplexTransport.IsFailure(e) && e is not ImpairedException)
             {
                 Disarm(ref runner._toServer);
                 runner._serverRefusesBody = true;

@@ -3,6 +3,7 @@ using RelayCore.Core.Faults;
 using RelayCore.Core.Flows;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Engine.Messages;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
@@ -87,6 +88,11 @@ internal sealed partial class ExchangeRunner
             _recorder.RequestSent(request.Origin, SentHead.OfRequest(request, server.StreamId));
         }
 
+        if (Exchange.RequestImpairment is { } what && !IsTunnelRequest)
+        {
+            return SendImpairedRequestAsync(what, server);
+        }
+
         return _bufferedRequest is null && _client.IsBodyRead && _client.Trailers.Count == 0 && !IsTunnelRequest
             ? server.SendHeadAsync(request, 0, isLast: true)
             : SendWithBodyAsync(server);
@@ -102,6 +108,11 @@ internal sealed partial class ExchangeRunner
             return;
         }
 
+        if (_impairedRequest is not null)
+        {
+            await server.FlushAsync().ConfigureAwait(false);
+        }
+
         if (_pump is not null)
         {
             await server.FlushAsync().ConfigureAwait(false);
@@ -115,7 +126,7 @@ internal sealed partial class ExchangeRunner
             var isAll = _isRequestWhole && _client.Trailers.Count == 0;
             if (!buffered.IsEmpty || isAll)
             {
-                await server.SendBodyAsync(buffered, isAll).ConfigureAwait(false);
+                await SendFirstAsync(server, buffered, isAll).ConfigureAwait(false);
             }
 
             if (!_isRequestWhole)
@@ -136,7 +147,7 @@ internal sealed partial class ExchangeRunner
         {
             // A small body that is there already goes with the head, and stays here until there is an answer: it can be repeated.
             var octets = await reading.ConfigureAwait(false);
-            if (octets.Length <= HeldOctets && _client.EndsBehind(octets.Length))
+            if (_impairedRequest is null && octets.Length <= HeldOctets && _client.EndsBehind(octets.Length))
             {
                 await SendHeldAsync(server, octets).ConfigureAwait(false);
                 return;
@@ -173,7 +184,7 @@ internal sealed partial class ExchangeRunner
         var isAll = _client.Trailers.Count == 0;
         if (!octets.IsEmpty || isAll)
         {
-            await server.SendBodyAsync(octets, isAll).ConfigureAwait(false);
+            await SendFirstAsync(server, octets, isAll).ConfigureAwait(false);
         }
 
         if (!isAll)
@@ -301,7 +312,7 @@ internal sealed partial class ExchangeRunner
             }
             else if (!octets.IsEmpty || isAll)
             {
-                await SendToServerAsync(server.SendBodyAsync(octets, isAll)).ConfigureAwait(false);
+                await SendBodyToServerAsync(server, octets, isAll).ConfigureAwait(false);
             }
 
             if (isEnd && !isAll)
@@ -311,7 +322,7 @@ internal sealed partial class ExchangeRunner
 
             return true;
         }
-        catch (Exception e) when (DuplexTransport.IsFailure(e) && e is not DamagedBodyException)
+        catch (Exception e) when (DuplexTransport.IsFailure(e) && e is not (DamagedBodyException or ImpairedException))
         {
             // The server may have answered before it stopped reading; whoever awaits the response finds out.
             Disarm(ref _toServer);
@@ -319,16 +330,20 @@ internal sealed partial class ExchangeRunner
         }
     }
 
+    // The head and what goes with it are under the bound of the whole request.
+    private ValueTask SendFirstAsync(ServerStream server, ReadOnlyMemory<byte> octets, bool isLast) =>
+        _impairedRequest is { } impaired ? SendImpairedToServerAsync(impaired, server, octets, isLast) : server.SendBodyAsync(octets, isLast);
+
     private async ValueTask SendPiecesAsync(ServerStream server, bool isAll)
     {
         for (var i = 0; i < _requestPieces.Count; i++)
         {
-            await SendToServerAsync(server.SendBodyAsync(_requestPieces[i], isAll && i == _requestPieces.Count - 1)).ConfigureAwait(false);
+            await SendBodyToServerAsync(server, _requestPieces[i], isAll && i == _requestPieces.Count - 1).ConfigureAwait(false);
         }
 
         if (isAll && _requestPieces.Count == 0)
         {
-            await SendToServerAsync(server.SendBodyAsync(default, isLast: true)).ConfigureAwait(false);
+            await SendBodyToServerAsync(server, default, isLast: true).ConfigureAwait(false);
         }
     }
 

@@ -149,7 +149,8 @@ internal sealed partial class ExchangeRunner
 
         _responseStarted = true;
         _at = At.Client;
-        return DeliverAsync(_client.SendHeadAsync(head, length, isLast));
+        return Exchange.ResponseImpairment is { } what && !_isTunnel && head.Status != 101 && !IsTunnelRequest
+            ? SendImpairedHeadAsync(what, head, length, isLast) : DeliverAsync(_client.SendHeadAsync(head, length, isLast));
     }
 
     private async ValueTask RelayBodyAsync(ServerStream server, ValueTask<ReadOnlyMemory<byte>> reading)
@@ -198,7 +199,7 @@ internal sealed partial class ExchangeRunner
             }
             else if (!octets.IsEmpty || isAll)
             {
-                await DeliverAsync(_client.SendBodyAsync(octets, isAll)).ConfigureAwait(false);
+                await SendBodyToClientAsync(octets, isAll).ConfigureAwait(false);
             }
 
             server.AdvanceBody(octets.Length);
@@ -220,12 +221,12 @@ internal sealed partial class ExchangeRunner
     {
         for (var i = 0; i < _responsePieces.Count; i++)
         {
-            await DeliverAsync(_client.SendBodyAsync(_responsePieces[i], isAll && i == _responsePieces.Count - 1)).ConfigureAwait(false);
+            await SendBodyToClientAsync(_responsePieces[i], isAll && i == _responsePieces.Count - 1).ConfigureAwait(false);
         }
 
         if (isAll && _responsePieces.Count == 0)
         {
-            await DeliverAsync(_client.SendBodyAsync(default, isLast: true)).ConfigureAwait(false);
+            await SendBodyToClientAsync(default, isLast: true).ConfigureAwait(false);
         }
     }
 
@@ -246,7 +247,7 @@ internal sealed partial class ExchangeRunner
         await SendHeadAsync(head, hasNone ? 0 : !isWhole ? server.BodyLength : isAll ? body.Length : -1, isLast: isAll && (hasNone || body.IsEmpty)).ConfigureAwait(false);
         if (!hasNone && !body.IsEmpty)
         {
-            await DeliverAsync(_client.SendBodyAsync(body, isAll)).ConfigureAwait(false);
+            await SendBodyToClientAsync(body, isAll).ConfigureAwait(false);
         }
 
         (_bufferedResponse, _data) = (null, null);

@@ -210,6 +210,7 @@ internal sealed partial class ExchangeRunner : IDisposable
         BeginRequest();
         BeginResponse();
         BeginMessages();
+        BeginImpairments();
         (_isTunnel, _isWebSocket) = (false, false);
         Volatile.Write(ref _expired, 0);
         Exchange.HasResponse = false;

@@ -1,5 +1,6 @@
 using RelayCore.Core.Faults;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
@@ -57,6 +58,15 @@ internal abstract class ExchangeStream
     /// <param name="octets">Data; may be empty when <paramref name="isLast"/>.</param>
     /// <param name="isLast">Whether the message ends with it, without trailers.</param>
     public abstract ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast);
+
+    /// <summary>Ends the message though octets are missing that it said it had: HTTP/2 by END_STREAM, HTTP/1 by the end of our side when it cannot end otherwise.</summary>
+    /// <param name="isCut">Whether it is to look cut off: without a last chunk, too.</param>
+    public abstract ValueTask EndEarlyAsync(bool isCut);
+
+    /// <summary>Has the head that follows sent as it is to be on purpose, and its framing be wrong; only HTTP/1 can.</summary>
+    public virtual void Impair(ImpairedOutput impaired)
+    {
+    }
 
     /// <summary>Ends the message by a trailer section. Without lines it is an end without trailers.</summary>
     public abstract ValueTask SendTrailersAsync(FieldSection trailers);
@@ -142,7 +152,7 @@ internal sealed class StreamResetException(Http2ErrorCode code, PeerRole blame, 
 }
 
 /// <summary>A message that breaks a rule, or was given up for a reason that has a name. Carries the fault to the exchange.</summary>
-internal sealed class MessageFaultException(FlowFault fault) : IOException(fault.Detail)
+internal class MessageFaultException(FlowFault fault) : IOException(fault.Detail)
 {
     /// <summary>What is wrong.</summary>
     public FlowFault Fault => fault;

@@ -3,6 +3,7 @@ using RelayCore.Core.Connections;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Limits;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
@@ -123,6 +124,16 @@ internal sealed class Http1ClientStream(EngineLimits limits) : ClientStream
 
     /// <inheritdoc/>
     public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) => _output.SendBodyAsync(octets, isLast);
+
+    /// <inheritdoc/>
+    public override ValueTask EndEarlyAsync(bool isCut)
+    {
+        _isStopped |= !_output.EndsItself || isCut;
+        return _output.EndEarlyAsync(isCut);
+    }
+
+    /// <inheritdoc/>
+    public override void Impair(ImpairedOutput impaired) => _output.Impaired = impaired;
 
     /// <inheritdoc/>
     public override ValueTask SendTrailersAsync(FieldSection trailers) => _output.SendTrailersAsync(trailers);

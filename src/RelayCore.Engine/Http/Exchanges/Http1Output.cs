@@ -1,4 +1,5 @@
 using RelayCore.Core.Connections;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Engine.Memory;
 using RelayCore.Engine.Transport;
 using RelayCore.Protocols.Fields;
@@ -10,7 +11,7 @@ namespace RelayCore.Engine.Http.Exchanges;
 /// What one HTTP/1 message is sent with: a head that waits for the first piece of its body, so that both leave in one send, and the framing of
 /// the body. Holds a buffer only within an exchange. One sender at a time.
 /// </summary>
-internal sealed class Http1Output
+internal sealed class Http1Output : IImpairedSink
 {
     private const int CopiedOctets = 16 * 1024;
     private const int FramingOctets = 32;
@@ -21,13 +22,25 @@ internal sealed class Http1Output
     private int _held;
     private bool _isChunked;
     private long _unsent;
+    private bool _isComplete;
+    private bool _isHeadGone;
 
-    /// <summary>Whether the message is complete.</summary>
-    public bool IsComplete { get; private set; }
+    /// <summary>What happens on purpose to the head and to chunk framing; <see langword="null"/> for nothing.</summary>
+    public ImpairedOutput? Impaired { get; set; }
+
+    /// <summary>Whether the body can show its end though octets are missing.</summary>
+    public bool EndsItself => _isChunked && Impaired is not { OmitsLastChunk: true };
+
+    /// <summary>Whether the message is complete, and the receiver can tell.</summary>
+    public bool IsComplete => _isComplete && Impaired is not { BreaksFraming: true };
 
     /// <summary>Begins a message.</summary>
-    public void Begin(DuplexTransport transport, ConnectionFacts facts) =>
-        (_transport, _facts, _held, _isChunked, _unsent, IsComplete) = (transport, facts, 0, false, -1, false);
+    public void Begin(DuplexTransport transport, ConnectionFacts facts)
+    {
+        (_transport, _facts, _held, _isChunked, _unsent, _isComplete) = (transport, facts, 0, false, -1, false);
+        (Impaired, _isHeadGone) = (null, false);
+    }
+
 
     /// <summary>Room behind what waits; <see cref="Wrote"/> says how much of it was used.</summary>
     public Span<byte> Room(int octets)
@@ -58,7 +71,7 @@ internal sealed class Http1Output
     /// <summary>Says that nothing follows the head.</summary>
     public ValueTask EndAsync()
     {
-        IsComplete = true;
+        _isComplete = true;
         return FlushAsync();
     }
 
@@ -72,8 +85,30 @@ internal sealed class Http1Output
 
         var octets = _buffer.AsMemory(0, _held);
         _held = 0;
+        if (Impaired is { } impaired && !_isHeadGone)
+        {
+            _isHeadGone = true;
+            return impaired.SendHeadAsync(octets, this);
+        }
+
         return SendAsync(octets);
     }
+
+    /// <summary>Ends the message though octets of it are missing.</summary>
+    /// <param name="isCut">Whether it is to look cut off.</param>
+    public async ValueTask EndEarlyAsync(bool isCut)
+    {
+        if (EndsItself && !isCut)
+        {
+            await SendBodyAsync(default, isLast: true).ConfigureAwait(false);
+            return;
+        }
+
+        await FlushAsync().ConfigureAwait(false);
+        await _transport.CompleteOutputAsync().ConfigureAwait(false);
+    }
+
+    ValueTask IImpairedSink.SendAsync(ReadOnlyMemory<byte> octets) => SendAsync(octets);
 
     /// <summary>Sends a piece of the body, with what waits in front of it.</summary>
     public ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast)
@@ -88,7 +123,7 @@ internal sealed class Http1Output
             }
         }
 
-        IsComplete = isLast;
+        _isComplete = isLast;
         if (_held == 0 && !_isChunked)
         {
             return octets.IsEmpty ? default : SendAsync(octets);
@@ -100,7 +135,7 @@ internal sealed class Http1Output
         }
 
         var room = Room(octets.Length + FramingOctets);
-        var at = _isChunked && octets.Length > 0 ? Http1HeadWriter.WriteChunkSize(room, octets.Length) : 0;
+        var at = _isChunked && octets.Length > 0 ? WriteSize(room, octets.Length) : 0;
         octets.Span.CopyTo(room[at..]);
         at += octets.Length;
         var end = !_isChunked ? default : octets.Length == 0 ? (isLast ? "0\r\n\r\n"u8 : default) : isLast ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
@@ -112,7 +147,12 @@ internal sealed class Http1Output
     /// <summary>Ends the body by trailers. Only chunks have a place for them; elsewhere they are left out (RFC 9110 §6.5.1).</summary>
     public ValueTask SendTrailersAsync(FieldSection trailers)
     {
-        IsComplete = _unsent <= 0;
+        _isComplete = _unsent <= 0;
+        if (_isChunked && !EndsItself)
+        {
+            return EndEarlyAsync(isCut: true);
+        }
+
         if (_isChunked)
         {
             var room = Room(trailers.WrittenBound + Http1HeadWriter.Overhead + FramingOctets);
@@ -135,6 +175,17 @@ internal sealed class Http1Output
         _held = 0;
     }
 
+    private int WriteSize(Span<byte> room, int length)
+    {
+        if (Impaired?.TakeBadChunkSize() == true)
+        {
+            "size?\r\n"u8.CopyTo(room);
+            return 7;
+        }
+
+        return Http1HeadWriter.WriteChunkSize(room, length);
+    }
+
     private ValueTask SendAsync(ReadOnlyMemory<byte> octets)
     {
         _facts.OctetsSent += octets.Length;
@@ -145,7 +196,7 @@ internal sealed class Http1Output
     {
         if (_isChunked)
         {
-            Wrote(Http1HeadWriter.WriteChunkSize(Room(FramingOctets), octets.Length));
+            Wrote(WriteSize(Room(FramingOctets), octets.Length));
         }
 
         await FlushAsync().ConfigureAwait(false);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using RelayCore.Core.Faults;
 using RelayCore.Core.Messages;
+using RelayCore.Engine.Http.Impairments;
 using RelayCore.Protocols;
 using RelayCore.Protocols.Fields;
 using RelayCore.Protocols.Http1;
@@ -46,6 +47,12 @@ internal sealed partial class Http1ServerStream
 
     /// <inheritdoc/>
     public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) => _output.SendBodyAsync(octets, isLast);
+
+    /// <inheritdoc/>
+    public override ValueTask EndEarlyAsync(bool isCut) => _output.EndEarlyAsync(isCut);
+
+    /// <inheritdoc/>
+    public override void Impair(ImpairedOutput impaired) => _output.Impaired = impaired;
 
     /// <inheritdoc/>
     public override ValueTask SendTrailersAsync(FieldSection trailers) => _output.SendTrailersAsync(trailers);

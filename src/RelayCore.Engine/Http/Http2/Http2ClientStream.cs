@@ -37,6 +37,8 @@ internal sealed class Http2ClientStream(Http2Stream stream) : ClientStream
 
     public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) => stream.SendBodyAsync(octets, isLast);
 
+    public override ValueTask EndEarlyAsync(bool isCut) => stream.SendBodyAsync(default, isLast: true);
+
     public override ValueTask SendTrailersAsync(FieldSection trailers)
     {
         stream.Endpoint.SendTrailers(stream, trailers);

@@ -91,6 +91,8 @@ internal sealed class Http2ServerStream(Http2Connection connection) : ServerStre
 
     public override ValueTask SendBodyAsync(ReadOnlyMemory<byte> octets, bool isLast) => Stream.SendBodyAsync(octets, isLast);
 
+    public override ValueTask EndEarlyAsync(bool isCut) => Stream.SendBodyAsync(default, isLast: true);
+
     public override ValueTask SendTrailersAsync(FieldSection trailers)
     {
         connection.SendTrailers(Stream, trailers);
