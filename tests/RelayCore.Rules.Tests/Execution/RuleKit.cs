@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Time.Testing;
 using RelayCore.Core.Connections;
 using RelayCore.Core.Flows;
@@ -16,8 +17,6 @@ namespace RelayCore.Rules.Tests.Execution;
 /// <summary>Rules from JSON with filters and actions of the tests' own, and exchanges to run them on.</summary>
 internal sealed class RuleKit
 {
-    private static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     private static readonly Dictionary<string, FilterType> s_filters = new FilterType[]
     {
         Filter("All", _ => AllCondition.Instance),
@@ -100,7 +99,12 @@ internal sealed class RuleKit
         var output = new System.Buffers.ArrayBufferWriter<byte>();
         flow.Trace!.Write(output);
         Xunit.Assert.InRange(output.WrittenCount, 2, 16 * 1024);
-        return JsonSerializer.Deserialize<RuleTrace>(output.WrittenSpan, s_json)!;
+
+        // The model has a place for whatever is written: nothing is lost on the way into a flow and out of it again.
+        var trace = JsonSerializer.Deserialize(output.WrittenSpan, FlowJson.Default.RuleTrace)!;
+        var (written, shown) = (JsonNode.Parse(output.WrittenSpan), JsonSerializer.SerializeToNode(trace, FlowJson.Default.RuleTrace));
+        Xunit.Assert.True(JsonNode.DeepEquals(written, shown), $"written {written}\nshown {shown}");
+        return trace;
     }
 
     private static RuleDefinition Definition(RuleNode node)
