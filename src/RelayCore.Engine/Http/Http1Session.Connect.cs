@@ -100,6 +100,7 @@ internal sealed partial class Http1Session
         context.Begin(_exchange.Id, _facts);
         context.StartedAt = _started;
         var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _engine.Stopping).ConfigureAwait(false);
+        (_route, _decision) = (context.Route, context.Decision);
         switch (verdict)
         {
             case Verdict.RedirectTarget redirect:
@@ -139,7 +140,7 @@ internal sealed partial class Http1Session
         if (inner == Inner.Http1)
         {
             raw?.Transport.Close();
-            _scope ??= new(new Origin(false, host, port), host);
+            _scope ??= new(new Origin(false, host, port) { Route = _route }, host);
             Now();
             return Next.Continue;
         }
@@ -147,7 +148,7 @@ internal sealed partial class Http1Session
         if (inner == Inner.Http2)
         {
             raw?.Transport.Close();
-            _scope ??= new(new Origin(false, host, port), host);
+            _scope ??= new(new Origin(false, host, port) { Route = _route }, host);
             if (!isSecure)
             {
                 // Without TLS there is no asking: the client knows what its server speaks (RFC 9113 §3.3).
@@ -344,19 +345,21 @@ internal sealed partial class Http1Session
         }
 
         var name = hello.IsServerNameValid ? hello.ServerName!.ToLowerInvariant() : host;
-        var decision = Decide(name, host, port, hello);
+        var decision = _decision != InterceptDecision.Default ? _decision : Decide(name, host, port, hello);
         var target = (Host: host, Port: port);
         if (_interceptors.Wants(Stage.ClientHello))
         {
             var context = new ClientHelloContext { Host = host, Port = port, Hello = _facts.Tls!, Decision = InterceptDecision.Default };
             context.Begin(FlowId.Create(_engine.Time.GetUtcNow()), _facts);
             context.StartedAt = _engine.Time.GetTimestamp();
+            context.Route = _route;
             if (_interceptors.MayWait)
             {
                 await default(ThreadPoolHop);
             }
 
             var verdict = await _stages.FlowAsync(_interceptors, Stage.ClientHello, context, static (i, c, t) => i.OnClientHelloAsync(c, t), _engine.Stopping).ConfigureAwait(false);
+            _route = context.Route;
             decision = verdict is Verdict.Drop or Verdict.Abort ? InterceptDecision.Drop
                 : context.Decision != InterceptDecision.Default ? context.Decision : decision;
             target = verdict is Verdict.RedirectTarget redirect ? (redirect.Target.Host, redirect.Target.Port) : target;
@@ -375,7 +378,7 @@ internal sealed partial class Http1Session
                 return await ServeRawTunnelAsync(target.Host, target.Port, isSecure: false, null, FlowMarks.PassedThrough).ConfigureAwait(false);
         }
 
-        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host }, host);
+        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host, Route = _route }, host);
         if (!await HandshakeAsync(name, await ChooseProtocolsAsync(hello).ConfigureAwait(false), host, port).ConfigureAwait(false))
         {
             return Next.Gone;
