@@ -11,6 +11,9 @@ public sealed record Origin(bool IsSecure, string Host, int Port)
     /// <summary>Host to connect to when it is another than <see cref="Host"/>: the address of a CONNECT whose ClientHello names a server.</summary>
     public string? DialHost { get; init; }
 
+    /// <summary>How it is reached, when not as ever; part of its identity, so that connections of one route serve no other.</summary>
+    public ServerRoute? Route { get; init; }
+
     /// <summary><c>http</c> or <c>https</c>.</summary>
     public string Scheme => IsSecure ? "https" : "http";
 

@@ -21,6 +21,7 @@ public abstract class FlowContext
     private IFlowTrace? _trace;
     private string? _marker;
     private string? _comment;
+    private ServerRoute? _route;
 
     /// <summary>Id of the flow.</summary>
     public FlowId Id { get; private set; }
@@ -78,6 +79,16 @@ public abstract class FlowContext
         set => Owner._comment = value;
     }
 
+    /// <summary>
+    /// How the server is reached, when not as ever. Set at <see cref="Stage.Connect"/> or <see cref="Stage.ClientHello"/> it holds for the tunnel and every
+    /// exchange in it, at <see cref="Stage.RequestHead"/> for the exchange; later it says what was used.
+    /// </summary>
+    public ServerRoute? Route
+    {
+        get => Owner._route;
+        set => Owner._route = value;
+    }
+
     private FlowContext Owner => _shared ?? this;
 
     /// <summary>Asks for later stages of this flow: its bodies, whole or in pieces, its messages, its end.</summary>
@@ -119,7 +130,7 @@ public abstract class FlowContext
         _tags = [];
         _rules.Clear();
         (_variables, _trace) = (null, null);
-        (_marker, _comment) = (null, null);
+        (_marker, _comment, _route) = (null, null, null);
     }
 
     /// <summary>
@@ -214,6 +225,9 @@ public sealed class ConnectContext : FlowContext
 
     /// <summary>The CONNECT request; <see langword="null"/> when the connection itself is meant.</summary>
     public RequestHead? Request { get; set; }
+
+    /// <summary>What to do with TLS inside; <see cref="ClientHelloContext.Decision"/> comes later and goes before it.</summary>
+    public InterceptDecision Decision { get; set; }
 }
 
 /// <summary>A ClientHello that was read; set <see cref="Decision"/>.</summary>

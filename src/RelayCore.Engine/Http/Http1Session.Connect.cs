@@ -106,6 +106,7 @@ internal sealed partial class Http1Session
         var verdict = await _stages.FlowAsync(_interceptors, Stage.Connect, context, static (i, c, t) => i.OnConnectAsync(c, t), _engine.Stopping).ConfigureAwait(false);
         _opening = context;
         _exchange.Continue(context);
+        (_route, _decision) = (context.Route, context.Decision);
         switch (verdict)
         {
             case Verdict.RedirectTarget redirect:
@@ -145,7 +146,7 @@ internal sealed partial class Http1Session
         if (inner == Inner.Http1)
         {
             raw?.Transport.Close();
-            _scope ??= new(new Origin(false, host, port), host);
+            _scope ??= new(new Origin(false, host, port) { Route = _route }, host);
             Now();
             return Next.Continue;
         }
@@ -153,7 +154,7 @@ internal sealed partial class Http1Session
         if (inner == Inner.Http2)
         {
             raw?.Transport.Close();
-            _scope ??= new(new Origin(false, host, port), host);
+            _scope ??= new(new Origin(false, host, port) { Route = _route }, host);
             if (!isSecure)
             {
                 // Without TLS there is no asking: the client knows what its server speaks (RFC 9113 §3.3).
@@ -350,7 +351,7 @@ internal sealed partial class Http1Session
         }
 
         var name = hello.IsServerNameValid ? hello.ServerName!.ToLowerInvariant() : host;
-        var decision = Decide(name, host, port, hello);
+        var decision = _decision != InterceptDecision.Default ? _decision : Decide(name, host, port, hello);
         var target = (Host: host, Port: port);
         if (_interceptors.Wants(Stage.ClientHello))
         {
@@ -365,13 +366,14 @@ internal sealed partial class Http1Session
             {
                 context.Begin(_opening);
             }
-
+            context.Route = _route;
             if (_interceptors.MayWait)
             {
                 await default(ThreadPoolHop);
             }
 
             var verdict = await _stages.FlowAsync(_interceptors, Stage.ClientHello, context, static (i, c, t) => i.OnClientHelloAsync(c, t), _engine.Stopping).ConfigureAwait(false);
+            _route = context.Route;
             decision = verdict is Verdict.Drop or Verdict.Abort ? InterceptDecision.Drop
                 : context.Decision != InterceptDecision.Default ? context.Decision : decision;
             target = verdict is Verdict.RedirectTarget redirect ? (redirect.Target.Host, redirect.Target.Port) : target;
@@ -390,7 +392,7 @@ internal sealed partial class Http1Session
                 return await ServeRawTunnelAsync(target.Host, target.Port, isSecure: false, null, FlowMarks.PassedThrough).ConfigureAwait(false);
         }
 
-        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host }, host);
+        _scope = new(new Origin(true, name, target.Port) { DialHost = name == target.Host ? null : target.Host, Route = _route }, host);
         if (!await HandshakeAsync(name, await ChooseProtocolsAsync(hello).ConfigureAwait(false), host, port).ConfigureAwait(false))
         {
             return Next.Gone;

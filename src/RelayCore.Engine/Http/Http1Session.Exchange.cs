@@ -171,7 +171,7 @@ internal sealed partial class Http1Session
 
     private async ValueTask<ServerChannel> AcquireAsync(bool mustBeFresh)
     {
-        var origin = _exchange.Request.Origin;
+        var origin = ServerPool.Routed(_exchange, _lastPool!.Origin.Route);
         if (_pinned is { } pinned)
         {
             _pinned = null;

@@ -142,6 +142,7 @@ internal sealed partial class Http1Session
     private void UsePool(OriginPool pool)
     {
         _exchange.Request.Load(pool.Origin);
+        _exchange.Route = pool.Origin.Route;
         var pipeline = _engine.Pipeline; // read once: it is replaced while we run
         if (!ReferenceEquals(_interceptorsFor, pool) || !ReferenceEquals(_lastPipeline, pipeline))
         {

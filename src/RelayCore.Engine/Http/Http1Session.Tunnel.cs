@@ -35,7 +35,7 @@ internal sealed partial class Http1Session
 
     private async ValueTask<RawServer> OpenRawAsync(string host, int port, bool isSecure)
     {
-        var (transport, facts, received) = await _engine.Connector.OpenRawAsync(host, port, isSecure ? _scope!.Origin.Host : null).ConfigureAwait(false);
+        var (transport, facts, received) = await _engine.Connector.OpenRawAsync(host, port, isSecure ? _scope!.Origin.Host : null, _route).ConfigureAwait(false);
         return new(transport, facts, received);
     }
 
@@ -47,7 +47,7 @@ internal sealed partial class Http1Session
         _recorder.Mark(marks);
         var tunnel = new TunnelContext { Host = host, Port = port };
         tunnel.Begin(_exchange.Id, _facts);
-        tunnel.StartedAt = _started;
+        (tunnel.StartedAt, tunnel.Route) = (_started, _route);
         if (_opening is not null)
         {
             tunnel.Continue(_opening);

@@ -43,6 +43,10 @@ internal sealed partial class Http1Session : IDeadlined, IStoppable
     private byte[]? _output;
     private long _started;
     private Scope? _scope;
+
+    // What a tunnel's Connect and ClientHello stages decided for all that is inside.
+    private ServerRoute? _route;
+    private InterceptDecision _decision;
     private bool _isFirst = true;
 
     // The origin of the last request: clients rarely change it, and finding its pool costs a string and two look-ups.

@@ -71,6 +71,13 @@ public interface ITransportFactory
     /// <summary>Connects.</summary>
     /// <exception cref="SocketException">It cannot be reached.</exception>
     ValueTask<DuplexTransport> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken);
+
+    /// <summary>Connects with a bound on the hops of its packets, from the first one on; where there are no hops, it means nothing.</summary>
+    /// <param name="endPoint">Where to.</param>
+    /// <param name="timeToLive">Hops, 1 to 255; <see langword="null"/> for the system's default.</param>
+    /// <param name="cancellationToken">Given up.</param>
+    /// <exception cref="SocketException">It cannot be reached.</exception>
+    ValueTask<DuplexTransport> ConnectAsync(IPEndPoint endPoint, int? timeToLive, CancellationToken cancellationToken) => ConnectAsync(endPoint, cancellationToken);
 }
 
 /// <summary>Resolves names.</summary>

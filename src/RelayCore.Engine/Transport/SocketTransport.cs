@@ -22,6 +22,9 @@ public sealed class SocketTransport : DuplexTransport
     /// <inheritdoc/>
     public override EndPoint? RemoteEndPoint { get; }
 
+    /// <summary>Hops its packets may go, as the system has it.</summary>
+    internal int TimeToLive => _socket.Ttl;
+
     /// <inheritdoc/>
     public override bool HasInput
     {
@@ -164,11 +167,19 @@ public sealed class SocketTransportFactory : ITransportFactory
     }
 
     /// <inheritdoc/>
-    public async ValueTask<DuplexTransport> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken)
+    public ValueTask<DuplexTransport> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken) => ConnectAsync(endPoint, null, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<DuplexTransport> ConnectAsync(IPEndPoint endPoint, int? timeToLive, CancellationToken cancellationToken)
     {
         var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
+            if (timeToLive is { } hops)
+            {
+                socket.Ttl = (short)hops; // IP_TTL, or IPV6_UNICAST_HOPS; before the SYN, which must not go further either
+            }
+
             await socket.ConnectAsync(endPoint, cancellationToken).ConfigureAwait(false);
             return new SocketTransport(socket);
         }

@@ -37,7 +37,8 @@ internal sealed class Connector
     {
         pool.ThrowRecentFailure(_time.GetTimestamp());
         var origin = pool.Origin;
-        var proxy = ProxyFor(origin.DialHost ?? origin.Host, origin.Port);
+        var (host, port) = Address(origin);
+        var proxy = ProxyFor(host, port, origin.Route);
         if (proxy is not null)
         {
             try
@@ -58,21 +59,24 @@ internal sealed class Connector
     /// <param name="host">Host to connect to.</param>
     /// <param name="port">Its port.</param>
     /// <param name="serverName">Name for TLS inside the tunnel; <see langword="null"/> for plain octets.</param>
-    public async ValueTask<(DuplexTransport Transport, ServerConnection Facts, ReadOnlyMemory<byte> Received)> OpenRawAsync(string host, int port, string? serverName)
+    /// <param name="route">How it is reached; <see langword="null"/> for as ever.</param>
+    public async ValueTask<(DuplexTransport Transport, ServerConnection Facts, ReadOnlyMemory<byte> Received)> OpenRawAsync(
+        string host, int port, string? serverName, ServerRoute? route)
     {
-        var (transport, facts, received) = await OpenPlainAsync(host, port).ConfigureAwait(false);
+        var (transport, facts, received) = await OpenPlainAsync(route?.Host ?? host, route?.Port ?? port, route).ConfigureAwait(false);
         return serverName is null ? (transport, facts, received)
-            : (await _tls.ConnectAsync(transport, facts, serverName, port, received).ConfigureAwait(false), facts, default);
+            : (await _tls.ConnectAsync(transport, facts, serverName, port, received, route).ConfigureAwait(false), facts, default);
     }
 
-    private async ValueTask<(DuplexTransport Transport, ServerConnection Facts, ReadOnlyMemory<byte> Received)> OpenPlainAsync(string host, int port)
+    private async ValueTask<(DuplexTransport Transport, ServerConnection Facts, ReadOnlyMemory<byte> Received)> OpenPlainAsync(
+        string host, int port, ServerRoute? route)
     {
-        var proxy = ProxyFor(host, port);
+        var proxy = ProxyFor(host, port, route);
         if (proxy is not null)
         {
             try
             {
-                var (transport, facts) = await DialProxyAsync(proxy, host, port).ConfigureAwait(false);
+                var (transport, facts) = await DialProxyAsync(proxy, host, port, route).ConfigureAwait(false);
                 var rest = await TunnelThroughAsync(transport, proxy, host, port).ConfigureAwait(false);
                 return (transport, facts, rest);
             }
@@ -82,12 +86,25 @@ internal sealed class Connector
             }
         }
 
-        var (direct, directFacts) = await DialAsync(host, port, via: null).ConfigureAwait(false);
+        var (direct, directFacts) = await DialAsync(host, port, via: null, route).ConfigureAwait(false);
         return (direct, directFacts, default);
     }
 
-    private UpstreamProxy? ProxyFor(string host, int port)
+    private static (string Host, int Port) Address(Origin origin) =>
+        (origin.Route?.Host ?? origin.DialHost ?? origin.Host, origin.Route?.Port ?? origin.Port);
+
+    private UpstreamProxy? ProxyFor(string host, int port, ServerRoute? route)
     {
+        if (route is { IsDirect: true })
+        {
+            return null;
+        }
+
+        if (route?.Proxy is { } named)
+        {
+            return new(named.IsSecure, named.Host, named.Port, named.Credentials, [], FailOpen: false);
+        }
+
         if (_options.UpstreamProxy is not { } proxy)
         {
             return null;
@@ -107,10 +124,11 @@ internal sealed class Connector
     private async ValueTask<ServerChannel> OpenDirectAsync(OriginPool pool, bool isBypassed, bool offersHttp2)
     {
         var origin = pool.Origin;
-        var (transport, facts) = await DialAsync(origin.DialHost ?? origin.Host, origin.Port, via: null).ConfigureAwait(false);
+        var (host, port) = Address(origin);
+        var (transport, facts) = await DialAsync(host, port, via: null, origin.Route).ConfigureAwait(false);
         if (origin.IsSecure)
         {
-            transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, default, offersHttp2: offersHttp2).ConfigureAwait(false);
+            transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, default, origin.Route, offersHttp2: offersHttp2).ConfigureAwait(false);
         }
 
         return new ServerChannel(pool, transport, facts) { IsProxyBypassed = isBypassed };
@@ -119,23 +137,37 @@ internal sealed class Connector
     private async ValueTask<ServerChannel> OpenViaAsync(OriginPool pool, UpstreamProxy proxy, bool offersHttp2)
     {
         var origin = pool.Origin;
-        var (transport, facts) = await DialProxyAsync(proxy, origin.DialHost ?? origin.Host, origin.Port).ConfigureAwait(false);
-        if (!origin.IsSecure)
+        var (host, port) = Address(origin);
+        var (transport, facts) = await DialProxyAsync(proxy, host, port, origin.Route).ConfigureAwait(false);
+
+        // A proxy for plain HTTP goes by the URL; only a tunnel gets to another address than the URL's.
+        if (!origin.IsSecure && origin.Route is not ({ Host: not null } or { Port: not null }))
         {
             return new ServerChannel(pool, transport, facts) { IsToProxy = true, ProxyAuthorization = Authorization(proxy) };
         }
 
-        var rest = await TunnelThroughAsync(transport, proxy, origin.DialHost ?? origin.Host, origin.Port).ConfigureAwait(false);
-        transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, rest, offersHttp2: offersHttp2).ConfigureAwait(false);
+        var rest = await TunnelThroughAsync(transport, proxy, host, port).ConfigureAwait(false);
+        if (origin.IsSecure)
+        {
+            transport = await _tls.ConnectAsync(transport, facts, origin.Host, origin.Port, rest, origin.Route, offersHttp2: offersHttp2).ConfigureAwait(false);
+        }
+        else if (!rest.IsEmpty)
+        {
+            // Nobody asked the server anything yet.
+            transport.Reset();
+            throw new UpstreamException(new("RC-PROXY-001", FaultStage.Connect, FaultKind.Protocol, PeerRole.Server,
+                $"octets came through parent proxy {Origin.Format(proxy.Host, proxy.Port)} before a request was sent", true));
+        }
+
         return new ServerChannel(pool, transport, facts);
     }
 
-    private async ValueTask<(DuplexTransport Transport, ServerConnection Facts)> DialProxyAsync(UpstreamProxy proxy, string host, int port)
+    private async ValueTask<(DuplexTransport Transport, ServerConnection Facts)> DialProxyAsync(UpstreamProxy proxy, string host, int port, ServerRoute? route)
     {
         var via = Origin.Format(proxy.Host, proxy.Port);
         try
         {
-            var (transport, facts) = await DialAsync(proxy.Host, proxy.Port, via, host, port).ConfigureAwait(false);
+            var (transport, facts) = await DialAsync(proxy.Host, proxy.Port, via, route, host, port).ConfigureAwait(false);
             if (proxy.IsSecure)
             {
                 transport = await _tls.ConnectAsync(transport, facts, proxy.Host, proxy.Port, default, isProxy: true).ConfigureAwait(false);
@@ -218,7 +250,7 @@ internal sealed class Connector
     }
 
     private async ValueTask<(DuplexTransport Transport, ServerConnection Facts)> DialAsync(
-        string host, int port, string? via, string? targetHost = null, int targetPort = 0)
+        string host, int port, string? via, ServerRoute? route, string? targetHost = null, int targetPort = 0)
     {
         using var timeout = new CancellationTokenSource(_limits.ConnectTimeout, _time);
         var started = _time.GetTimestamp();
@@ -233,7 +265,7 @@ internal sealed class Connector
             }
         }
 
-        var transport = await HappyEyeballs.ConnectAsync(_transports, addresses, host, port, _time, timeout.Token).ConfigureAwait(false);
+        var transport = await HappyEyeballs.ConnectAsync(_transports, addresses, host, port, route?.TimeToLive, _time, timeout.Token).ConfigureAwait(false);
         var connected = _time.GetTimestamp();
         return (transport, new ServerConnection
         {

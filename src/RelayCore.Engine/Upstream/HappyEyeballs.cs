@@ -14,16 +14,16 @@ internal static class HappyEyeballs
     private static readonly TimeSpan s_attemptDelay = TimeSpan.FromMilliseconds(250); // RFC 8305 §8
 
     public static async ValueTask<DuplexTransport> ConnectAsync(
-        ITransportFactory transports, IPAddress[] addresses, string host, int port, TimeProvider time, CancellationToken cancellationToken)
+        ITransportFactory transports, IPAddress[] addresses, string host, int port, int? timeToLive, TimeProvider time, CancellationToken cancellationToken)
     {
         try
         {
             if (addresses.Length == 1)
             {
-                return await transports.ConnectAsync(new(addresses[0], port), cancellationToken).ConfigureAwait(false);
+                return await transports.ConnectAsync(new(addresses[0], port), timeToLive, cancellationToken).ConfigureAwait(false);
             }
 
-            return await RaceAsync(transports, Interleave(addresses), port, time, cancellationToken).ConfigureAwait(false);
+            return await RaceAsync(transports, Interleave(addresses), port, timeToLive, time, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException e)
         {
@@ -61,7 +61,7 @@ internal static class HappyEyeballs
     }
 
     private static async ValueTask<DuplexTransport> RaceAsync(
-        ITransportFactory transports, List<IPAddress> addresses, int port, TimeProvider time, CancellationToken cancellationToken)
+        ITransportFactory transports, List<IPAddress> addresses, int port, int? timeToLive, TimeProvider time, CancellationToken cancellationToken)
     {
         using var losers = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var attempts = new List<Task<DuplexTransport>>();
@@ -71,7 +71,7 @@ internal static class HappyEyeballs
         {
             if (next < addresses.Count)
             {
-                attempts.Add(transports.ConnectAsync(new(addresses[next++], port), losers.Token).AsTask());
+                attempts.Add(transports.ConnectAsync(new(addresses[next++], port), timeToLive, losers.Token).AsTask());
             }
 
             using var delayed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

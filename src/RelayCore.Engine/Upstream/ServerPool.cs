@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using RelayCore.Core.Connections;
+using RelayCore.Core.Interception;
 using RelayCore.Core.Limits;
 
 namespace RelayCore.Engine.Upstream;
@@ -19,6 +20,21 @@ internal sealed class ServerPool(EngineLimits limits, TimeProvider time)
     public TimeProvider Time => time;
 
     public OriginPool For(Origin origin) => _pools.GetOrAdd(origin, static (key, owner) => new(key, owner), this);
+
+    /// <summary>Where a request goes, by the way its flow says.</summary>
+    /// <param name="exchange">The request.</param>
+    /// <param name="inherited">The route of the tunnel it is inside of.</param>
+    public static Origin Routed(Exchange exchange, ServerRoute? inherited)
+    {
+        var (origin, route) = (exchange.Request.Origin, exchange.Route);
+        if (ReferenceEquals(origin.Route, route))
+        {
+            return origin;
+        }
+
+        // A request that was sent to another server left the one that the tunnel's address was for.
+        return origin with { Route = origin.Route is null && ReferenceEquals(route, inherited) ? route?.ForOtherServer() : route };
+    }
 
     /// <summary>Whether a connection was idle so long that it deserves a look before it is used: that costs a system call.</summary>
     public bool IsOld(ServerChannel channel, long now) => now - channel.IdleSince > _trustedTicks;

@@ -13,21 +13,23 @@ namespace RelayCore.Engine.Upstream;
 internal sealed class ServerTls(EngineOptions options, TimeProvider time)
 {
     private static readonly List<SslApplicationProtocol> s_http11 = [SslApplicationProtocol.Http11];
+    private static readonly List<SslApplicationProtocol> s_onlyHttp2 = [SslApplicationProtocol.Http2];
     private static readonly List<SslApplicationProtocol> s_http2 = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
 
     /// <summary>Handshakes. The transport is closed on failure.</summary>
     /// <exception cref="UpstreamException">The handshake or the verification failed.</exception>
     public async ValueTask<DuplexTransport> ConnectAsync(
-        DuplexTransport transport, ServerConnection facts, string host, int port, ReadOnlyMemory<byte> received, bool isProxy = false, bool offersHttp2 = false)
+        DuplexTransport transport, ServerConnection facts, string host, int port, ReadOnlyMemory<byte> received,
+        ServerRoute? route = null, bool isProxy = false, bool offersHttp2 = false)
     {
         var started = time.GetTimestamp();
-        var verification = new Verification(options, isProxy);
+        var verification = new Verification(options, isProxy, route is { SkipsVerification: true });
         var wire = new TransportStream(transport, received);
         var stream = new SslStream(wire, leaveInnerStreamOpen: true);
         var timer = time.CreateTimer(static state => ((DuplexTransport)state!).Reset(), transport, options.Limits.HandshakeTimeout, Timeout.InfiniteTimeSpan);
         try
         {
-            await stream.AuthenticateAsClientAsync(Options(host, port, verification, offersHttp2)).ConfigureAwait(false);
+            await stream.AuthenticateAsClientAsync(Options(host, port, verification, route, offersHttp2)).ConfigureAwait(false);
         }
         catch (Exception e) when (DuplexTransport.IsFailure(e))
         {
@@ -41,6 +43,14 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
             await timer.DisposeAsync().ConfigureAwait(false);
         }
 
+        if (offersHttp2 && route is { HttpVersion: 2 } && stream.NegotiatedApplicationProtocol != SslApplicationProtocol.Http2)
+        {
+            transport.Reset();
+            await stream.DisposeAsync().ConfigureAwait(false);
+            throw new UpstreamException(new("RC-TLS-204", FaultStage.Connect, FaultKind.Tls, PeerRole.Server,
+                $"{Origin.Format(host, port)}: the server does not speak HTTP/2, which the route of the flow asks for"));
+        }
+
         facts.TlsMicroseconds = (long)time.GetElapsedTime(started).TotalMicroseconds;
         facts.IsUnverified = verification.IsUnverified;
         facts.Tls = new TlsFacts
@@ -48,17 +58,17 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
             Version = TlsNames.Of(stream.SslProtocol),
             CipherSuite = stream.NegotiatedCipherSuite.ToString(),
             ApplicationProtocol = stream.NegotiatedApplicationProtocol.Protocol.IsEmpty ? null : stream.NegotiatedApplicationProtocol.ToString(),
-            ServerName = host,
+            ServerName = route?.ServerName ?? host,
             PeerCertificates = verification.Chain,
             PeerFingerprint = verification.Fingerprint,
         };
         return new TlsTransport(transport, stream, wire);
     }
 
-    private SslClientAuthenticationOptions Options(string host, int port, Verification verification, bool offersHttp2)
+    private SslClientAuthenticationOptions Options(string host, int port, Verification verification, ServerRoute? route, bool offersHttp2)
     {
-        X509Certificate2? certificate = null;
-        foreach (var (hosts, candidate) in options.ClientCertificates)
+        var certificate = route?.ClientCertificate;
+        foreach (var (hosts, candidate) in certificate is null ? options.ClientCertificates : [])
         {
             if (hosts.Matches(host, port))
             {
@@ -69,8 +79,8 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
 
         return new SslClientAuthenticationOptions
         {
-            TargetHost = host,
-            ApplicationProtocols = offersHttp2 ? s_http2 : s_http11,
+            TargetHost = route?.ServerName ?? host,
+            ApplicationProtocols = !offersHttp2 || route is { HttpVersion: 1 } ? s_http11 : route is { HttpVersion: 2 } ? s_onlyHttp2 : s_http2,
             RemoteCertificateValidationCallback = verification.Validate,
             ClientCertificates = certificate is null ? null : [certificate],
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
@@ -85,7 +95,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
     }
 
     /// <summary>The outcome of one verification.</summary>
-    private sealed class Verification(EngineOptions options, bool isProxy)
+    private sealed class Verification(EngineOptions options, bool isProxy, bool isSkipped)
     {
         private string? _code;
         private string _detail = "";
@@ -109,7 +119,7 @@ internal sealed class ServerTls(EngineOptions options, TimeProvider time)
                 return true;
             }
 
-            if (options.InsecureUpstream && !isProxy)
+            if (isSkipped || (options.InsecureUpstream && !isProxy))
             {
                 return IsUnverified = true;
             }

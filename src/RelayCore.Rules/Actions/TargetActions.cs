@@ -72,7 +72,7 @@ internal static class TargetActions
     internal static void SetOrigin(RequestHead request, Origin origin, bool preservesHost)
     {
         // The same origin keeps where it was to be dialed to.
-        if (origin with { DialHost = request.Origin.DialHost } != request.Origin)
+        if (origin with { DialHost = request.Origin.DialHost, Route = request.Origin.Route } != request.Origin)
         {
             request.Redirect(origin);
         }

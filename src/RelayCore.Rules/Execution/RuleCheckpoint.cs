@@ -1,3 +1,4 @@
+using RelayCore.Core.Connections;
 using RelayCore.Core.Interception;
 using RelayCore.Core.Messages;
 using RelayCore.Protocols.Fields;
@@ -14,7 +15,8 @@ internal sealed class RuleCheckpoint
     private bool _isBodyReplaced;
     private string? _bodyCoding;
     private SavedMessage _message;
-    private (string Host, int Port) _connect;
+    private (string Host, int Port, InterceptDecision Decision) _connect;
+    private ServerRoute? _route;
     private InterceptDecision _decision;
     private int _later;
     private int _transforms;
@@ -38,7 +40,8 @@ internal sealed class RuleCheckpoint
             _message = message.Save();
         }
 
-        _connect = context.Connect is { } connect ? (connect.Host, connect.Port) : default;
+        _connect = context.Connect is { } connect ? (connect.Host, connect.Port, connect.Decision) : default;
+        _route = context.Flow.Route;
         _decision = context.Hello?.Decision ?? default;
         (_later, _transforms) = context.State.Registered;
     }
@@ -67,7 +70,7 @@ internal sealed class RuleCheckpoint
         context.Message?.Restore(_message);
         if (context.Connect is { } connect)
         {
-            (connect.Host, connect.Port) = _connect;
+            (connect.Host, connect.Port, connect.Decision) = _connect;
         }
 
         if (context.Hello is { } hello)
@@ -75,6 +78,7 @@ internal sealed class RuleCheckpoint
             hello.Decision = _decision;
         }
 
+        context.Flow.Route = _route;
         context.State.Forget(_later, _transforms);
     }
 }

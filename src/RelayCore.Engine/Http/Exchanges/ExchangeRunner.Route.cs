@@ -91,6 +91,7 @@ internal sealed partial class ExchangeRunner
     {
         _pool = pool;
         Exchange.Request.Load(pool.Origin);
+        Exchange.Route = pool.Origin.Route;
         _scope.Use(_engine, pool);
         _interceptors = _scope.Interceptors;
     }

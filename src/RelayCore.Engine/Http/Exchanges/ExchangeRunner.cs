@@ -252,7 +252,7 @@ internal sealed partial class ExchangeRunner : IDisposable
     {
         _at = At.Connecting;
         var request = Exchange.Request;
-        var origin = request.Origin;
+        var origin = ServerPool.Routed(Exchange, _pool?.Origin.Route);
         var pool = _pool is not null && _pool.Origin == origin ? _pool : _engine.Pool.For(origin);
         var isWebSocket = Http2Heads.IsWebSocket(request);
         return _engine.Servers.AcquireAsync(pool, new(

@@ -9,7 +9,7 @@ namespace RelayCore.Engine.Http.Http2;
 internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams http1) : IServerStreams
 {
     /// <inheritdoc/>
-    public bool PrefersHttp2(OriginPool pool) => !pool.Origin.IsSecure && IsPriorKnowledge(pool);
+    public bool PrefersHttp2(OriginPool pool) => pool.Origin.Route is { HttpVersion: 2 } || (!pool.Origin.IsSecure && IsPriorKnowledge(pool));
 
     /// <inheritdoc/>
     public ValueTask<ServerStream> AcquireAsync(OriginPool pool, ServerStreamWish wish)
@@ -27,6 +27,11 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
     /// <returns><see cref="ServerVersion.Unknown"/> when it cannot be reached.</returns>
     public async ValueTask<ServerVersion> LearnAsync(OriginPool pool)
     {
+        if (pool.Origin.Route is { HttpVersion: 1 })
+        {
+            return ServerVersion.Http1;
+        }
+
         try
         {
             while (engine.Options.Http2 != Http2Use.Never && pool.Http2.Version == ServerVersion.Unknown && !IsPriorKnowledge(pool))
@@ -63,6 +68,11 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
 
     private bool IsPriorKnowledge(OriginPool pool)
     {
+        if (pool.Origin.Route?.HttpVersion is { } forced)
+        {
+            return forced == 2;
+        }
+
         if (pool.Http2.IsPriorKnowledge)
         {
             return true;
@@ -81,7 +91,8 @@ internal sealed class ServerStreams(EngineContext engine, Http1ServerStreams htt
 
     private bool MayBeHttp2(OriginPool pool, in ServerStreamWish wish)
     {
-        if (engine.Options.Http2 == Http2Use.Never || (wish.IsTunnel && !wish.IsWebSocket) || pool.Http2.Version == ServerVersion.Http1)
+        if (engine.Options.Http2 == Http2Use.Never || (wish.IsTunnel && !wish.IsWebSocket) || pool.Http2.Version == ServerVersion.Http1
+            || pool.Origin.Route is { HttpVersion: 1 })
         {
             return false;
         }
