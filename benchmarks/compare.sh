@@ -6,8 +6,8 @@ usage() {
   cat <<'TEXT'
 usage: benchmarks/compare.sh [options]
 
-  --workloads LIST        of w1,w1r,w2,w3,w4d,w5,w6,w6d,w7,w9,w10,mem-down,mem-up,mem-flows,mem-idle (default: all)
-  --peers LIST            of relay,mitmdump,haproxy,nginx (default: all that are there)
+  --workloads LIST        of w1,w1r,w1h,w1k,w2,w3,w4d,w5,w6,w6d,w7,w9,w10,mem-down,mem-up,mem-flows,mem-idle (default: all)
+  --peers LIST            of relay,relay-plain,mitmdump,haproxy,nginx (default: all that are there)
   --rounds N              interleaved rounds (default 5)
   --seconds S             measured window of one round (default 8)
   --warmup S              load before each window (default 2)
@@ -25,7 +25,7 @@ TEXT
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PATH="$PATH:/usr/sbin:/sbin"
 out="$root/artifacts/benchmarks"
-peers=relay,mitmdump,haproxy,nginx
+peers=relay,relay-plain,mitmdump,haproxy,nginx
 arguments=()
 while (($#)); do
   case $1 in

@@ -4,7 +4,7 @@ namespace RelayCore.Load.Compare;
 internal sealed record CompareOptions
 {
     public const string DirectName = "direct";
-    private static readonly string[] s_defaultPeers = ["relay", "mitmdump", "haproxy", "nginx"];
+    private static readonly string[] s_defaultPeers = ["relay", "relay-plain", "mitmdump", "haproxy", "nginx"];
 
     public required Workload[] Workloads { get; init; }
 
@@ -45,7 +45,8 @@ internal sealed record CompareOptions
     public static CompareOptions From(Arguments arguments)
     {
         var root = arguments.RequiredText("--root");
-        var relay = new RelayPeer(arguments.Text("--relay-cmd") ?? RelayPeer.DefaultCommand);
+        var command = arguments.Text("--relay-cmd") ?? RelayPeer.DefaultCommand;
+        var relay = new RelayPeer(command);
         var names = arguments.Text("--peers")?.Split(',');
         var peers = (names ?? s_defaultPeers).Select(name => name switch
         {
@@ -53,6 +54,7 @@ internal sealed record CompareOptions
             "mitmdump" => new MitmdumpPeer(),
             "haproxy" => new HaproxyPeer(),
             "nginx" => new NginxPeer(),
+            RelayPeer.PlainName => new RelayPeer(command, hasRules: false),
             _ => throw new UsageException($"--peers: '{name}' is not one of {string.Join(", ", s_defaultPeers)}."),
         }).ToList();
 

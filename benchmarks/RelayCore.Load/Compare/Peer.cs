@@ -11,7 +11,8 @@ namespace RelayCore.Load.Compare;
 /// <param name="OriginPort">Where the origin listens; only reverse proxies are told.</param>
 /// <param name="LargeBodies">Bodies are too large to hold in memory.</param>
 /// <param name="KeepFlows">What was captured is to stay in memory.</param>
-internal sealed record PeerSetup(bool Tls, bool Http2, int OriginPort, bool LargeBodies, bool KeepFlows);
+/// <param name="Rules">What is done to each exchange.</param>
+internal sealed record PeerSetup(bool Tls, bool Http2, int OriginPort, bool LargeBodies, bool KeepFlows, RuleLoad Rules);
 
 /// <summary>A proxy that runs: where it listens, how to go through it and whom to trust.</summary>
 internal sealed record RunningPeer(ChildProcess Process, Route PlainRoute, int Port, string? ClientCa) : IAsyncDisposable
@@ -81,8 +82,11 @@ internal abstract class Peer(string name)
 }
 
 /// <summary>RelayCore, by a command line with the places <c>{port}</c>, <c>{dir}</c>, <c>{ca}</c> and <c>{ready}</c>.</summary>
-internal sealed class RelayPeer(string command) : Peer("relay")
+/// <param name="command">The command line.</param>
+/// <param name="hasRules">Whether it is given the rules of the workload; the one without takes part only where there are rules, to compare with.</param>
+internal sealed class RelayPeer(string command, bool hasRules = true) : Peer(hasRules ? "relay" : PlainName)
 {
+    public const string PlainName = "relay-plain";
     public const string DefaultCommand =
         "./relay run -l 127.0.0.1:{port} --api-port 0 --data-dir {dir} --upstream-ca {ca} --ready-file {ready} --quiet";
 
@@ -99,7 +103,9 @@ internal sealed class RelayPeer(string command) : Peer("relay")
 
     public string Program => command.TrimStart().Split(' ', 2)[0];
 
-    public override Task<string> VersionAsync(CancellationToken cancellationToken) => Task.FromResult($"relay: `{command}`");
+    public override bool TakesPartIn(Workload workload) => hasRules || workload.Rules != RuleLoad.None;
+
+    public override Task<string> VersionAsync(CancellationToken cancellationToken) => Task.FromResult($"{Name}: `{command}`");
 
     public override RunningPeer Launch(Testbed bed, PeerSetup setup)
     {
@@ -109,6 +115,13 @@ internal sealed class RelayPeer(string command) : Peer("relay")
             .Replace("{dir}", Path.Combine(folder, "data"), StringComparison.Ordinal)
             .Replace("{ca}", bed.Certificates.Ca, StringComparison.Ordinal)
             .Replace("{ready}", Path.Combine(folder, "ready.json"), StringComparison.Ordinal);
+        if (hasRules && setup.Rules != RuleLoad.None)
+        {
+            var rules = Path.Combine(folder, "rules.json");
+            File.WriteAllText(rules, Rules(setup.Rules));
+            line += $" --rules {rules}";
+        }
+
         var process = ChildProcess.Start(bed, Path.GetFileName(folder), ["/bin/sh", "-c", $"exec {line}"]);
         return new(process, Route.Forward, port, Path.Combine(folder, "data", "ca_cert.pem"));
     }
@@ -134,6 +147,15 @@ internal sealed class RelayPeer(string command) : Peer("relay")
         }
     }
 
+    private static string Rules(RuleLoad load) => load == RuleLoad.HeaderEachWay
+        ? """
+          [{"stage":"RequestHeaders","filter":{"type":"All"},"actions":[{"type":"AddRequestHeader","config":{"name":"X-Bench","value":"1"}}]},
+           {"stage":"ResponseHeaders","filter":{"type":"All"},"actions":[{"type":"AddResponseHeader","config":{"name":"X-Bench","value":"1"}}]}]
+          """
+        : "[" + string.Join(',', Enumerable.Range(0, 1000).Select(i => $$$"""
+            {"id":"h{{{i}}}","stage":"RequestHeaders","filter":{"type":"Host","config":"h{{{i}}}.example.com"},"actions":[{"type":"AddRequestHeader","config":{"name":"X-Bench","value":"1"}}]}
+            """)) + "]";
+
     private static int? TryParse(string ready)
     {
         try
@@ -151,6 +173,8 @@ internal sealed class RelayPeer(string command) : Peer("relay")
 /// <summary>mitmproxy without a console. Bodies above 1 MB are streamed where its default would not end; flows are kept by its own view.</summary>
 internal sealed class MitmdumpPeer() : Peer("mitmdump")
 {
+    public override bool TakesPartIn(Workload workload) => workload.Rules != RuleLoad.ThousandHosts;
+
     public override Task<string> VersionAsync(CancellationToken cancellationToken) => FirstLineAsync("mitmdump", "--version", cancellationToken);
 
     public override RunningPeer Launch(Testbed bed, PeerSetup setup)
@@ -173,6 +197,13 @@ internal sealed class MitmdumpPeer() : Peer("mitmdump")
             command.AddRange(["-s", script]);
         }
 
+        if (setup.Rules == RuleLoad.HeaderEachWay)
+        {
+            var script = Path.Combine(folder, "header.py");
+            File.WriteAllText(script, "def request(flow):\n    flow.request.headers.add('X-Bench', '1')\n\n\ndef response(flow):\n    flow.response.headers.add('X-Bench', '1')\n");
+            command.AddRange(["-s", script]);
+        }
+
         return new(ChildProcess.Start(bed, Path.GetFileName(folder), command), Route.Forward, port, Path.Combine(folder, "mitmproxy-ca-cert.pem"));
     }
 }
@@ -180,6 +211,8 @@ internal sealed class MitmdumpPeer() : Peer("mitmdump")
 /// <summary>haproxy as a reverse proxy with pooled upstream connections; for TLS it decrypts with one fixed certificate and encrypts again.</summary>
 internal sealed class HaproxyPeer() : Peer("haproxy")
 {
+    public override bool TakesPartIn(Workload workload) => workload.Rules != RuleLoad.ThousandHosts;
+
     public override Task<string> VersionAsync(CancellationToken cancellationToken) => FirstLineAsync("haproxy", "-v", cancellationToken);
 
     public override RunningPeer Launch(Testbed bed, PeerSetup setup)
@@ -205,6 +238,8 @@ internal sealed class HaproxyPeer() : Peer("haproxy")
               timeout tunnel 1h
             frontend clients
               bind 127.0.0.1:{port}{(setup.Tls ? $" ssl crt {certificates.Bundle}{alpn}" : "")}
+              {(setup.Rules == RuleLoad.HeaderEachWay ? "http-request add-header X-Bench 1" : "")}
+              {(setup.Rules == RuleLoad.HeaderEachWay ? "http-response add-header X-Bench 1" : "")}
               default_backend origin
             backend origin
               server origin 127.0.0.1:{setup.OriginPort}{(setup.Tls ? $" ssl verify required ca-file {certificates.Ca}{alpn}" : "")}

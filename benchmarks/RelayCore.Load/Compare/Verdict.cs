@@ -27,7 +27,7 @@ internal sealed record Verdict(string Workload, string Bound, double Measured, b
         var targets = workload.Targets;
         var name = relay.Key.Length == 0 ? workload.Name : $"{workload.Name} {relay.Key}";
 
-        foreach (var (peer, target) in new[] { ("mitmdump", targets.TimesMitmdump), ("haproxy", targets.TimesHaproxy) })
+        foreach (var (peer, target) in new[] { ("mitmdump", targets.TimesMitmdump), ("haproxy", targets.TimesHaproxy), (RelayPeer.PlainName, targets.TimesPlain) })
         {
             if (target is { } times && Ratios.Paired(all, workload, RelayName, peer) is { Count: > 0 } ratios)
             {

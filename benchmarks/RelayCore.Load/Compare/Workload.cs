@@ -24,12 +24,28 @@ internal enum WorkloadKind
     BothVersions,
 }
 
+/// <summary>What the proxies do to each exchange beside forwarding it.</summary>
+internal enum RuleLoad
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>One field line is added to each request and one to each response.</summary>
+    HeaderEachWay,
+
+    /// <summary>A thousand rules for other hosts are there; none applies.</summary>
+    ThousandHosts,
+}
+
 /// <summary>Bounds RelayCore must hold (floor) and aims at (goal). Factors are by CPU-second against a peer of the same round.</summary>
 internal sealed record Targets
 {
     public (double Floor, double? Goal)? TimesMitmdump { get; init; }
 
     public (double Floor, double? Goal)? TimesHaproxy { get; init; }
+
+    /// <summary>Against RelayCore without rules.</summary>
+    public (double Floor, double? Goal)? TimesPlain { get; init; }
 
     /// <summary>Least of the rate over HTTP/1.1 that the one over HTTP/2 is to have.</summary>
     public double? TimesHttp1 { get; init; }
@@ -61,6 +77,14 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
             Targets = new() { TimesMitmdump = (35, 50), TimesHaproxy = (0.7, 1.0), P99Ms = 20 },
         },
         new("w1r", "plain HTTP GET 1 KB, keep-alive, 100 connections, fixed rate of 500 requests a second", WorkloadKind.Load) { Rate = 500 },
+        new("w1h", "plain HTTP GET 1 KB, 100 connections, a rule that adds one field each way", WorkloadKind.Load)
+        {
+            Rules = RuleLoad.HeaderEachWay, Targets = new() { TimesMitmdump = (34, null), TimesPlain = (0.97, null) },
+        },
+        new("w1k", "plain HTTP GET 1 KB, 100 connections, 1,000 rules for other hosts", WorkloadKind.Load)
+        {
+            Rules = RuleLoad.ThousandHosts, Targets = new() { TimesPlain = (0.95, null) },
+        },
         new("w2", "intercepted HTTPS GET 1 KB, keep-alive, 64 connections", WorkloadKind.Load)
         {
             Tls = true, Connections = 64,
@@ -141,12 +165,14 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
 
     public double Rate { get; init; }
 
+    public RuleLoad Rules { get; init; }
+
     public Targets Targets { get; init; } = new();
 
     private bool HasOwnOrigin => OwnOrigin || Upload || Protocol != LoadProtocol.Http1;
 
     public PeerSetup Setup(Testbed bed, bool tls) =>
-        new(tls, Protocol == LoadProtocol.Http2, OriginPort(bed, tls), LargeBodies, KeepFlows: Kind == WorkloadKind.Flows);
+        new(tls, Protocol == LoadProtocol.Http2, OriginPort(bed, tls), LargeBodies, KeepFlows: Kind == WorkloadKind.Flows, Rules);
 
     /// <summary>Where the origin of this workload listens.</summary>
     public int OriginPort(Testbed bed, bool tls) => (HasOwnOrigin, tls, Protocol) switch

@@ -366,6 +366,7 @@ internal sealed partial class Http1Session
             {
                 context.Begin(_opening);
             }
+
             context.Route = _route;
             if (_interceptors.MayWait)
             {
