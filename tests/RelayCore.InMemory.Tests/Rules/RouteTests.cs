@@ -2,8 +2,6 @@ using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using RelayCore.Core.Limits;
 using RelayCore.Engine.Transport;
 using RelayCore.Formats;
 using RelayCore.Protocols.Http2;
@@ -151,8 +149,7 @@ public sealed class RouteTests
     [Fact]
     public async Task TlsPolicy_Intercept_GoesBeforeTheOptions()
     {
-        var all = HostPattern.TryParse("origin.test", out var pattern, out _) ? pattern : throw new InvalidOperationException();
-        await using var proxy = await StartAsync(x => x with { PassThrough = [all], InsecureUpstream = true },
+        await using var proxy = await StartAsync(x => x with { PassThrough = [Http2.Http2Scene.Pattern("origin.test")], InsecureUpstream = true },
             ("ClientHello", null, """{"type":"TlsPolicy","config":{"decision":"intercept"}}"""));
         var origin = proxy.Origin(port: 443);
         var client = await TlsTests.ConnectAsync(proxy);
@@ -270,17 +267,13 @@ public sealed class RouteTests
     private static Task<TestProxy> StartAsync(
         Func<Engine.EngineOptions, Engine.EngineOptions> configure, params (string Stage, string? Path, string Actions)[] rules)
     {
-        var text = new StringBuilder("[");
-        for (var i = 0; i < rules.Length; i++)
+        var text = rules.Select((x, i) =>
         {
-            var (stage, path, actions) = rules[i];
-            var filter = path is null ? """{"type":"All"}""" : $$$"""{"type":"Path","config":{"mode":"Exact","value":"{{{path}}}"}}""";
-            text.Append(i == 0 ? "" : ",").Append(
-                $$"""{"id":"r{{i}}","name":"r","active":true,"stage":"{{stage}}","termination":"Continue","filter":{{filter}},"actions":[{{actions}}]}""");
-        }
-
+            var filter = x.Path is null ? """{"type":"All"}""" : $$$"""{"type":"Path","config":{"mode":"Exact","value":"{{{x.Path}}}"}}""";
+            return $$"""{"id":"r{{i}}","name":"r","active":true,"stage":"{{x.Stage}}","termination":"Continue","filter":{{filter}},"actions":[{{x.Actions}}]}""";
+        });
         var problems = new RuleProblems();
-        var document = RuleDocument.Parse(text.Append(']').ToString(), "test", problems);
+        var document = RuleDocument.Parse($"[{string.Join(',', text)}]", "test", problems);
         var set = RuleSet.Compile(document.Rules, new() { Codings = new ContentCodings() }, problems);
         Assert.False(problems.HasErrors, string.Join("\n", problems.Items));
         return TestProxy.StartAsync(x => configure(x) with { Interceptors = [new RuleInterceptor(set)] });
