@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using RelayCore.Core.Connections;
-using RelayCore.Protocols.Http1;
+using RelayCore.Rules.Actions.Targets;
 using RelayCore.Rules.Catalog;
 using RelayCore.Rules.Execution;
 using RelayCore.Rules.Templates;
@@ -62,7 +62,7 @@ internal static class ConnectionActions
         }
 
         return IPAddress.TryParse(text, out var address) ? address.ToString()
-            : text.Length is > 0 and <= 253 && System.Text.Ascii.IsValid(text) ? Authority.NormalizeHost(System.Text.Encoding.ASCII.GetBytes(text)) : null;
+            : Uri.CheckHostName(text) == UriHostNameType.Dns ? TargetUrl.Read($"http://{text}/", out _)?.Origin.Host : null;
     }
 
     private static Property Port(string name, bool isRequired) =>
