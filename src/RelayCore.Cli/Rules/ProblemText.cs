@@ -52,5 +52,5 @@ internal static class ProblemText
 
     private static string Line(RuleProblemView problem) => Printable.Line(string.Create(
         CultureInfo.InvariantCulture,
-        $"{problem.File}:{problem.Line}:{problem.Column}: {problem.Severity} {problem.Code} at {problem.Path}: {problem.Message}{(problem.Suggestion is null ? "" : " " + problem.Suggestion)}"));
+        $"{problem.File}:{problem.Line}:{problem.Column}: {problem.Severity} {problem.Code} at {problem.Path}: {problem.Message}{(problem.Message.EndsWith('.') ? "" : ".")}{(problem.Suggestion is null ? "" : " " + problem.Suggestion)}"));
 }
