@@ -341,7 +341,12 @@ public sealed class ImpairmentTests
     {
         var impairer = new Impairer(null, time => new()
         {
-            HeadDelay = TimeSpan.FromMilliseconds(300), Paces = [new(1000, 0, time)], LossRate = 0.3, LossPieceOctets = 10, CorruptRate = 0.1, Seed = 5,
+            HeadDelay = TimeSpan.FromMilliseconds(300),
+            Paces = [new(1000, 0, time)],
+            LossRate = 0.3,
+            LossPieceOctets = 10,
+            CorruptRate = 0.1,
+            Seed = 5,
         });
         await using var proxy = await Http2Scene.StartAsync(null, impairer);
         impairer.Time = proxy.Time;
