@@ -21,9 +21,11 @@ internal sealed class Impairer(Func<TimeProvider, Impairment>? request, Func<Tim
 
     public string? Replacement { get; init; }
 
+    public bool ReplacesChunks { get; init; }
+
     public string Name => "impairer";
 
-    public InterceptorNeeds Needs => new() { Stages = Stage.RequestHead | Stage.ResponseHead | (Replacement is null ? 0 : Stage.ResponseBody), MayWait = false };
+    public InterceptorNeeds Needs => new() { Stages = Stage.RequestHead | Stage.ResponseHead | (Replacement is null ? 0 : Stage.ResponseBody) | (ReplacesChunks ? Stage.ResponseChunk : 0), MayWait = false };
 
     public ValueTask<Verdict> OnRequestHeadAsync(Exchange exchange, CancellationToken cancellationToken)
     {
@@ -52,6 +54,16 @@ internal sealed class Impairer(Func<TimeProvider, Impairment>? request, Func<Tim
         body.ReplaceContent(Encoding.Latin1.GetBytes(Replacement!));
         return new(Core.Interception.Verdict.Continue);
     }
+
+    public ValueTask OnResponseChunkAsync(Exchange exchange, BodyChunk chunk, CancellationToken cancellationToken)
+    {
+        if (!chunk.Data.IsEmpty)
+        {
+            chunk.Replace(Encoding.Latin1.GetBytes(new string('y', chunk.Data.Length)));
+        }
+
+        return default;
+    }
 }
 
 /// <summary>A client, a proxy that impairs, an origin.</summary>
@@ -69,9 +81,9 @@ internal sealed class Scene : IAsyncDisposable
 
     public static async Task<Scene> StartAsync(
         Func<TimeProvider, Impairment>? request = null, Func<TimeProvider, Impairment>? response = null, Func<EngineLimits, EngineLimits>? limits = null,
-        Verdict? verdict = null, bool isAtRequest = false, string? replacement = null)
+        Verdict? verdict = null, bool isAtRequest = false, string? replacement = null, bool chunkReplacement = false)
     {
-        var impairer = new Impairer(request, response) { Verdict = verdict, IsAtRequest = isAtRequest, Replacement = replacement };
+        var impairer = new Impairer(request, response) { Verdict = verdict, IsAtRequest = isAtRequest, Replacement = replacement, ReplacesChunks = chunkReplacement };
         var proxy = await TestProxy.StartAsync(x => x with { Interceptors = [impairer], Limits = limits?.Invoke(x.Limits) ?? x.Limits });
         impairer.Time = proxy.Time;
         return new(proxy);

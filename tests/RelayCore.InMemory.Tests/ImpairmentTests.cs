@@ -341,7 +341,12 @@ public sealed class ImpairmentTests
     {
         var impairer = new Impairer(null, time => new()
         {
-            HeadDelay = TimeSpan.FromMilliseconds(300), Paces = [new(1000, 0, time)], LossRate = 0.3, LossPieceOctets = 10, CorruptRate = 0.1, Seed = 5,
+            HeadDelay = TimeSpan.FromMilliseconds(300),
+            Paces = [new(1000, 0, time)],
+            LossRate = 0.3,
+            LossPieceOctets = 10,
+            CorruptRate = 0.1,
+            Seed = 5,
         });
         await using var proxy = await Http2Scene.StartAsync(null, impairer);
         impairer.Time = proxy.Time;
@@ -415,6 +420,90 @@ public sealed class ImpairmentTests
         await server.SendAsync("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         Assert.Equal("400", (await client.ReadAsync(Http2FrameType.Headers))[":status"]);
         client.Peer.Close();
+    }
+
+    [Theory]
+    [InlineData("pace")]
+    [InlineData("cut")]
+    [InlineData("reset")]
+    [InlineData("loss")]
+    [InlineData("bad_status_line")]
+    [InlineData("bad_chunk_size")]
+    [InlineData("missing_last_chunk")]
+    public async Task Http1ClientToHttp2Server_ResponseIsImpairedAsWithHttp1(string what)
+    {
+        var impairer = new Impairer(null, time => what switch
+        {
+            "pace" => new() { Paces = [new(1000, 0, time)], HeadPieceOctets = 10, HeadInterval = TimeSpan.FromMilliseconds(20) },
+            "cut" => new() { TruncateAfter = 30 },
+            "reset" => new() { ResetAfter = 30 },
+            "loss" => new() { LossRate = 0.5, LossPieceOctets = 10, Seed = 3 },
+            "bad_status_line" => new() { Malformed = MalformedFraming.BadStatusLine },
+            "bad_chunk_size" => new() { Malformed = MalformedFraming.BadChunkSize },
+            _ => new() { Malformed = MalformedFraming.MissingLastChunk },
+        });
+        await using var proxy = await TestProxy.StartAsync(x => x with { Interceptors = [impairer], Http2PriorKnowledge = [Http2Scene.Pattern("origin.test")] });
+        impairer.Time = proxy.Time;
+        var origin = proxy.Origin();
+        var client = proxy.Connect();
+        await client.SendAsync(Get);
+        var server = await Http2Scene.ServerAsync(origin);
+        var request = await server.ReadAsync(Http2FrameType.Headers);
+        var isChunked = what.EndsWith("chunk", StringComparison.Ordinal) || what == "bad_chunk_size";
+        await server.HeadersAsync(request.StreamId, false, isChunked ? Http2Scene.Ok() : Http2Scene.Ok(("content-length", "100")));
+        await server.DataAsync(request.StreamId, s_body, ends: true);
+        if (what == "pace")
+        {
+            var before = proxy.Time.GetUtcNow();
+            var reading = client.ReadMessageAsync();
+            await Scene.PassTimeAsync(proxy, reading);
+            Assert.EndsWith("\r\n\r\n" + s_body, await reading, StringComparison.Ordinal);
+            Assert.InRange((proxy.Time.GetUtcNow() - before).TotalMilliseconds, 150, 3000);
+            Assert.Equal("completed", (await proxy.FlowAsync()).CloseReason!.Reason);
+            return;
+        }
+
+        var end = client.DrainAsync();
+        await proxy.PassTimeAsync(end, TimeSpan.FromSeconds(5));
+        var (octets, wasReset) = await end;
+        Assert.Equal(what == "reset", wasReset);
+        var (head, body) = (octets.Split("\r\n\r\n")[0], octets[Math.Min(octets.Length, octets.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]);
+        switch (what)
+        {
+            case "cut":
+                Assert.Equal(s_body[..30], body);
+                Assert.Equal(("policy_drop", "RC-POL-010"), await EndOf(proxy));
+                break;
+            case "reset":
+                Assert.Equal(("reset", "RC-POL-011"), await EndOf(proxy));
+                break;
+            case "loss":
+                Assert.InRange(body.Length, 10, 90);
+                break;
+            case "bad_status_line":
+                Assert.StartsWith("H?TP/x.y -- malformed\r\n", head, StringComparison.Ordinal);
+                Assert.Equal(s_body, body);
+                break;
+            case "bad_chunk_size":
+                Assert.StartsWith("size?\r\n" + s_body, body, StringComparison.Ordinal);
+                break;
+            default:
+                Assert.Equal($"64\r\n{s_body}\r\n", body);
+                break;
+        }
+    }
+
+    [Fact]
+    public async Task Pace_EditedChunks_IsAppliedToWhatIsSent()
+    {
+        await using var scene = await Scene.StartAsync(response: time => new() { Paces = [new(1000, 0, time)], TruncateAfter = 80 }, chunkReplacement: true);
+        await scene.AnswerAsync(s_chunks);
+        Assert.Equal(ChunkedHead, await scene.Client.ReadHeadAsync());
+        var end = scene.Client.DrainAsync();
+        await Scene.PassTimeAsync(scene.Proxy, end);
+        var (octets, wasReset) = await end;
+        Assert.False(wasReset);
+        Assert.Equal($"32\r\n{new string('y', 50)}\r\n32\r\n{new string('y', 30)}", octets);
     }
 
     private static async Task<(string Reason, string Code)> EndOf(TestProxy proxy)

@@ -113,6 +113,16 @@ public sealed class FaultActionsTests
     }
 
     [Fact]
+    public async Task MalformedFraming_ForAClientOfHttp2_FailsAndLeavesTheResponseAlone()
+    {
+        var bench = new WireBench();
+        bench.Exchange.Request.Load(new RelayCore.Protocols.Http2.Http2RequestLine { Form = RelayCore.Protocols.Http1.RequestTargetForm.Origin });
+        var result = await bench.RunAsync("MalformedFraming", """{"kind":"bad_chunk_size"}""");
+        Assert.Equal((ActionOutcome.Failed, "BadChunkSize is framing of HTTP/1 and the client speaks HTTP/2"), (result.Outcome, result.Detail));
+        Assert.Null(bench.Exchange.ResponseImpairment);
+    }
+
+    [Fact]
     public async Task WithoutExchange_Fails()
     {
         var bench = new WireBench();
