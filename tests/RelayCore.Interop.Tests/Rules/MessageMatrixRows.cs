@@ -56,7 +56,7 @@ internal static class MessageMatrixRows
         One("DropWebSocketMessage", "", null, ["*two"]) with { Stages = ["WebSocketMessage"] },
         One("DropMessage", "", null, ["*two"]),
         One("Drop", "one message", null, ["*two"]),
-        One("Abort", "the session", null, ["*two"]) with { Send = ["*two", "wait:80", "*one"], Close = "close 1008" },
+        One("Abort", "the session", null, ["*two"]) with { Send = ["*two", "wait:80", "*one"], Close = "close 1008 aborted by policy" },
         One("SetMessage", "text", """{"content":"{{request.host}} set"}""", ["shop.test set", "*two"]),
         One("SetMessage", "base64 as binary", """{"content":{"type":"Base64","value":"AP8="},"type":"binary"}""", ["bin:\u0000\u00ff", "*two"]),
         One("SetMessage", "keeps its type", """{"content":"set"}""", ["bin:set", "*two"]) with { Send = ["bin:*one", "*two"] },
@@ -72,7 +72,6 @@ internal static class MessageMatrixRows
         One("InjectMessage", "Incoming", """{"direction":"Incoming","content":"more"}""", ["*one", "*two"], ["more", "*one", "*two"]) with { IsUnordered = true },
         One("InjectMessage", "octets", """{"direction":"Incoming","base64":"AP8="}""", ["*one", "*two"], ["bin:\u0000\u00ff", "*one", "*two"]) with { IsUnordered = true },
         One("DelayMessage", "", """{"ms":150}""", ["*one", "*two"]) with { MinMilliseconds = 150 },
-        One("Delay", "", """{"ms":150}""", ["*one", "*two"]) with { MinMilliseconds = 150 },
         One("CloseMessages", "", """{"code":4001,"reason":"over {{request.host}}"}""", ["*two", "*one"], ["*two"]) with { Send = ["*two", "wait:80", "*one"], Close = "close 4001 over shop.test" },
         One("Tag", "", """{"key":"team","value":"web"}""", ["*one", "*two"]) with { Tags = ["team:web"] },
     ];

@@ -4,8 +4,9 @@ namespace RelayCore.Interop.Tests.Rules;
 internal static class MessageMatrixStreamRows
 {
     private const string Events = "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n";
-    private const string First = "event: delta\nid: 7\ndata: {\"n\":\"!\"}\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n";
+    private const string First = "id: 7\nevent: delta\ndata: {\"n\":\"!\"}\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n";
     private const string Second = "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\n: note\n\ndata: !two\ndata: !lines\n\n";
+    private const string Silent = "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\ndata: *two\r\ndata: *lines\r\n\r\n";
     private const string Neither = Events;
     private const string Star = """{"transform":{"type":"RegexReplace","config":{"pattern":"\\*","replacement":"!"}}}""";
 
@@ -33,17 +34,18 @@ internal static class MessageMatrixStreamRows
     // Actions are on the event of the name delta.
     private static IEnumerable<StreamMatrixCase> Actions() =>
     [
-        Action("SetMessage", "text", """{"content":"a\nb"}""", Rest("event: delta\nid: 7\ndata: a\ndata: b\n\n")),
+        Action("SetMessage", "text", """{"content":"a\nb"}""", Rest("id: 7\nevent: delta\ndata: a\ndata: b\n\n")),
         Action("DropMessage", "", null, Rest("")),
         Action("Drop", "", null, Rest("")),
-        Action("SetEvent", "name, id and retry", """{"event":"{{request.host}}","id":"8","retry":50}""", Rest("event: shop.test\nid: 8\nretry: 50\ndata: {\"n\":\"*\"}\n\n")),
+        Action("SetEvent", "name, id and retry", """{"event":"{{request.host}}","id":"8","retry":50}""", Rest("id: 8\nevent: shop.test\nretry: 50\ndata: {\"n\":\"*\"}\n\n")),
         Action("SetEvent", "null removes", """{"event":null,"id":null}""", Rest("data: {\"n\":\"*\"}\n\n")),
         Action("InjectMessage", "behind it", """{"content":"more","event":"n","id":"9","retry":10}""",
-            "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\nevent: n\nid: 9\nretry: 10\ndata: more\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n"),
-        Action("CloseMessages", "", """{}""", "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\n"),
+            "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\nid: 9\nevent: n\nretry: 10\ndata: more\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n") with { IsUnordered = true },
+
+        // Comments are no messages; whether those between it and the end still come is open.
+        Action("CloseMessages", "", """{}""", "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\n") with { Body = Silent },
         Action("DelayMessage", "", """{"ms":150}""", Neither) with { MinMilliseconds = 150 },
-        Action("Delay", "", """{"ms":150}""", Neither) with { MinMilliseconds = 150 },
-        Action("Abort", "", null, ""),
+        Action("Abort", "", null, "") with { Body = Silent },
         Action("Tag", "", """{"key":"team","value":"web"}""", Neither) with { Tags = ["team:web"] },
     ];
 
@@ -66,7 +68,7 @@ internal static class MessageMatrixStreamRows
         new("Opcode", "line", Rule("""{"type":"And","config":[{"type":"Opcode","config":"line"},{"type":"JsonPath","config":{"path":"$.b"}}]}""", "TransformMessage", Star))
         {
             Upload = "[\"*\"]\r\n{\"b\":\"*\"}\r\n",
-            Origin = "[\"*\"]\r\n{\"b\":\"!\"}\n",
+            Origin = "[\"*\"]\r\n{\"b\":\"!\"}\r\n",
             Body = "[\"*\"]\n{ \"b\":\"*\"}\n",
             Client = "[\"*\"]\n{ \"b\":\"!\"}\n",
         },
@@ -90,6 +92,7 @@ internal static class MessageMatrixStreamRows
             Origin = "1\n[5]\n2\n",
             Body = "1\n",
             Client = "1\n[5]\n",
+            IsUnordered = true,
         },
     ];
 
