@@ -56,8 +56,8 @@ internal sealed record StreamMatrixCase(string Type, string Title, string Rules)
     /// <summary>What the origin receives.</summary>
     public string? Origin { get; init; }
 
-    /// <summary>Whether the place of what comes in between is open.</summary>
-    public bool IsUnordered { get; init; }
+    /// <summary>Whether it injects: behind which of the messages that came together is open.</summary>
+    public bool IsInjection { get; init; }
 
     /// <summary>Exit code of curl.</summary>
     public int ExitCode { get; init; }

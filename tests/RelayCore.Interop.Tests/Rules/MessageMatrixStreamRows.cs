@@ -40,7 +40,7 @@ internal static class MessageMatrixStreamRows
         Action("SetEvent", "name, id and retry", """{"event":"{{request.host}}","id":"8","retry":50}""", Rest("id: 8\nevent: shop.test\nretry: 50\ndata: {\"n\":\"*\"}\n\n")),
         Action("SetEvent", "null removes", """{"event":null,"id":null}""", Rest("data: {\"n\":\"*\"}\n\n")),
         Action("InjectMessage", "behind it", """{"content":"more","event":"n","id":"9","retry":10}""",
-            "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\nid: 9\nevent: n\nretry: 10\ndata: more\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n") with { IsUnordered = true },
+            "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\nid: 9\nevent: n\nretry: 10\ndata: more\n\n: note\n\ndata: *two\r\ndata: *lines\r\n\r\n") with { IsInjection = true },
 
         // Comments are no messages; whether those between it and the end still come is open.
         Action("CloseMessages", "", """{}""", "event: delta\nid: 7\ndata: {\"n\":\"*\"}\n\n") with { Body = Silent },
@@ -92,7 +92,7 @@ internal static class MessageMatrixStreamRows
             Origin = "1\n[5]\n2\n",
             Body = "1\n",
             Client = "1\n[5]\n",
-            IsUnordered = true,
+            IsInjection = true,
         },
     ];
 
