@@ -24,6 +24,7 @@ public sealed class FlowRules : IFlowTrace
     private readonly RuleStage[] _seen = new RuleStage[2];
     private List<DeferredAction>? _later;
     private RuleStage _begun;
+    private bool _isSessionEnded;
 
     internal FlowRules(RuleSet set) => Set = set;
 
@@ -41,6 +42,16 @@ public sealed class FlowRules : IFlowTrace
 
     /// <summary>Whether the flow failed.</summary>
     internal bool HasFailed { get; set; }
+
+    /// <summary>
+    /// Whether a rule ended the session of messages. The end is asked for and comes when the session is at it: what it has read by then must not go on.
+    /// Both directions look at it.
+    /// </summary>
+    internal bool IsSessionEnded
+    {
+        get => Volatile.Read(ref _isSessionEnded);
+        set => Volatile.Write(ref _isSessionEnded, value);
+    }
 
     /// <summary>Work put off and edits of bodies so far.</summary>
     internal (int Later, int Transforms) Registered => (_later?.Count ?? 0, Count(PeerRole.Client) + (Count(PeerRole.Server) << 16));
@@ -189,7 +200,7 @@ public sealed class FlowRules : IFlowTrace
 
     private void Begin(FlowId flow)
     {
-        (Flow, _begun, HasFailed) = (flow, RuleStage.None, false);
+        (Flow, _begun, HasFailed, IsSessionEnded) = (flow, RuleStage.None, false, false);
         _later?.Clear();
         Array.Clear(_seen);
         _trace.Clear();

@@ -131,6 +131,12 @@ public sealed partial class RuleInterceptor : IInterceptor
     public async ValueTask OnMessageAsync(MessageContext context, Message message, CancellationToken cancellationToken)
     {
         var state = FlowRules.Of(context, _set);
+        if (state.IsSessionEnded)
+        {
+            message.Drop();
+            return;
+        }
+
         var rules = state.Direction(message.Sender);
         if (message.Protocol == MessageProtocol.WebSocket && await MessageAsync(RuleStage.WebSocketMessage).ConfigureAwait(false))
         {
@@ -163,6 +169,7 @@ public sealed partial class RuleInterceptor : IInterceptor
                     break;
                 case Verdict.Abort abort:
                     message.Drop();
+                    state.IsSessionEnded = true;
                     context.Session.TryClose(1008, abort.Reason.Length <= 40 ? abort.Reason : ""); // policy violation (RFC 6455 §7.4.1)
                     break;
             }

@@ -92,8 +92,17 @@ internal sealed class CloseMessages(int code, Template reason) : ImmediateAction
         }
 
         var text = reason.Expand(context);
-        return MessageEdit.CloseProblem(code, text) is { } problem ? ActionResult.Failed(problem)
-            : messages.Session.TryClose(code, text) ? ActionResult.Done
-            : ActionResult.NoEffect("the session is over already");
+        if (MessageEdit.CloseProblem(code, text) is { } problem)
+        {
+            return ActionResult.Failed(problem);
+        }
+
+        if (!messages.Session.TryClose(code, text))
+        {
+            return ActionResult.NoEffect("the session is over already");
+        }
+
+        context.State.IsSessionEnded = true;
+        return ActionResult.Done;
     }
 }
