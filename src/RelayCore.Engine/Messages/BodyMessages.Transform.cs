@@ -44,6 +44,7 @@ internal sealed partial class BodyMessages
 
         if (isLast && !_isOver)
         {
+            await InjectAsync(output).ConfigureAwait(false); // what the last messages gave rise to
             await EndAsync().ConfigureAwait(false);
         }
     }

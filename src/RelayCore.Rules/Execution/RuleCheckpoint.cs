@@ -18,6 +18,7 @@ internal sealed class RuleCheckpoint
     private (string Host, int Port, InterceptDecision Decision) _connect;
     private ServerRoute? _route;
     private InterceptDecision _decision;
+    private (Impairment? Request, Impairment? Response) _impairments;
     private int _later;
     private int _transforms;
 
@@ -42,6 +43,7 @@ internal sealed class RuleCheckpoint
 
         _connect = context.Connect is { } connect ? (connect.Host, connect.Port, connect.Decision) : default;
         _route = context.Flow.Route;
+        _impairments = (context.Exchange?.RequestImpairment, context.Exchange?.ResponseImpairment);
         _decision = context.Hello?.Decision ?? default;
         (_later, _transforms) = context.State.Registered;
     }
@@ -68,6 +70,11 @@ internal sealed class RuleCheckpoint
         }
 
         context.Message?.Restore(_message);
+        if (context.Exchange is { } exchange)
+        {
+            (exchange.RequestImpairment, exchange.ResponseImpairment) = _impairments;
+        }
+
         if (context.Connect is { } connect)
         {
             (connect.Host, connect.Port, connect.Decision) = _connect;

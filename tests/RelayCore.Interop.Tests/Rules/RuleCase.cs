@@ -42,6 +42,9 @@ internal sealed record RuleCase(string Type, string Title, string Rules)
     /// <summary>Whether it makes sense for one version only.</summary>
     public bool IsHttp1Only { get; init; }
 
+    /// <summary>Whether it makes sense for a body of known length only.</summary>
+    public bool IsSizedOnly { get; init; }
+
     /// <summary>Whether bodies with a content coding are left out, because what it does depends on their octets.</summary>
     public bool IsIdentityOnly { get; init; }
 

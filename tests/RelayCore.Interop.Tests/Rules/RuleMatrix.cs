@@ -4,7 +4,7 @@ namespace RelayCore.Interop.Tests.Rules;
 internal static class RuleMatrix
 {
     /// <summary>All rows, in the order of the documentation.</summary>
-    public static IReadOnlyList<RuleCase> All { get; } = [.. RequestFilterRows.All, .. ResponseFilterRows.All, .. HeadActionRows.All, .. AnswerActionRows.All, .. BodyActionRows.All];
+    public static IReadOnlyList<RuleCase> All { get; } = [.. RequestFilterRows.All, .. ResponseFilterRows.All, .. HeadActionRows.All, .. AnswerActionRows.All, .. BodyActionRows.All, .. FaultActionRows.All];
 
     /// <summary>A row of a filter: what it selects gets a field line.</summary>
     public static RuleCase Filter(string type, string config, Func<RuleCase, RuleCase>? miss = null, string stage = "RequestHeaders", string? title = null)

@@ -3,7 +3,7 @@ namespace RelayCore.Interop.Tests.Rules;
 /// <summary>Every filter and action on the wire: the octets that curl and a real origin receive, over both versions, codings and framings.</summary>
 public sealed class RuleMatrixTests(RuleMatrixTests.Scene scene) : IClassFixture<RuleMatrixTests.Scene>
 {
-    private static readonly int[] s_reset = [52, 56, 92, 16, 18];
+    private static readonly int[] s_reset = [52, 56, 92, 16, 18, 95];
     private static readonly int[] s_cut = [18, 92, 56];
     private static readonly string[] s_framing = ["content-length:", "transfer-encoding:"];
 
@@ -15,7 +15,8 @@ public sealed class RuleMatrixTests(RuleMatrixTests.Scene scene) : IClassFixture
             foreach (var variant in Enum.GetValues<WireVariant>())
             {
                 var isCoded = variant is WireVariant.Http1GzipSized or WireVariant.Http1GzipChunked or WireVariant.Http2Gzip;
-                if (!(wire.IsHttp1Only && variant is WireVariant.Http2 or WireVariant.Http2Gzip) && !(wire.IsIdentityOnly && isCoded))
+                var isChunked = variant is WireVariant.Http1Chunked or WireVariant.Http1GzipChunked;
+                if (!(wire.IsSizedOnly && isChunked) && !(wire.IsHttp1Only && variant is WireVariant.Http2 or WireVariant.Http2Gzip) && !(wire.IsIdentityOnly && isCoded))
                 {
                     rows.Add(wire.ToString(), variant.ToString());
                 }
@@ -36,6 +37,7 @@ public sealed class RuleMatrixTests(RuleMatrixTests.Scene scene) : IClassFixture
         Assert.Equal(Expected(wire.Origin, kind), with.Origin is null ? "nothing" : WireScene.Difference(without.Origin!, with.Origin));
         AssertClient(wire, kind, without, with);
         Assert.Equal(wire.Tags, flow.Tags);
+        Assert.NotNull(flow.RuleTrace);
 
 
         if (wire.Miss is { } miss)
@@ -55,6 +57,17 @@ public sealed class RuleMatrixTests(RuleMatrixTests.Scene scene) : IClassFixture
         // What curl 7.88 says: 52 nothing came, 56 a reset, 18 an end before the end, 92 and 16 a stream of HTTP/2 that was reset.
         if (wire.Client is "reset" or "cut")
         {
+            // A stream that ends early in order is only too short, when nothing said how long it would be.
+            if (with.ExitCode == 0)
+            {
+                Assert.DoesNotContain(without.Client[^1], with.Client);
+            }
+
+            if (wire.Client == "cut" && with.ExitCode == 0 && variant is WireVariant.Http2 or WireVariant.Http2Gzip)
+            {
+                return;
+            }
+
             Assert.Contains(with.ExitCode, wire.Client == "reset" ? s_reset : s_cut);
             return;
         }

@@ -238,6 +238,7 @@ internal sealed class WireScene : IAsyncDisposable
         var lines = new List<string>();
         string? coding = null;
         var isHttp2 = IsHttp2(_variant);
+        var isCut = !wasSent && _current.Client is ("reset" or "cut");
         foreach (var line in head)
         {
             if (lines.Count == 0)
@@ -248,7 +249,7 @@ internal sealed class WireScene : IAsyncDisposable
 
             var colon = line.IndexOf(':', StringComparison.Ordinal);
             var (name, value) = (line[..colon], line[(colon + 1)..].Trim());
-            if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && _current.Method != "HEAD")
+            if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && _current.Method != "HEAD" && !isCut)
             {
                 Assert.Equal(body.Length, int.Parse(value, CultureInfo.InvariantCulture));
             }
@@ -266,7 +267,7 @@ internal sealed class WireScene : IAsyncDisposable
 
         if (body.Length > 0)
         {
-            Assert.True(ContentCodings.Instance.TryDecode(body, coding, 1 << 20, out var content, out var problem), problem);
+            Assert.True(ContentCodings.Instance.TryDecode(body, coding, 1 << 20, out var content, out var problem) || isCut, problem);
             lines.AddRange(content.IsEmpty ? [] : Encoding.UTF8.GetString(content.Span).Split('\n').Select(x => "| " + x));
         }
 
