@@ -371,7 +371,7 @@ internal sealed partial class BodyMessages
         {
             await EndTextAsync().ConfigureAwait(false);
         }
-        else if (_heldLength > 0 && !_isPassing && !_isBlind)
+        else if (_heldLength > 0 && !_isPassing && !_isBlind && !Injected.IsEndWanted)
         {
             if (_reader.IsWholeAtEnd)
             {

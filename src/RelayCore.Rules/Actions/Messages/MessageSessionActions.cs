@@ -102,7 +102,11 @@ internal sealed class CloseMessages(int code, Template reason) : ImmediateAction
             return ActionResult.NoEffect("the session is over already");
         }
 
-        context.State.IsSessionEnded = true;
+        if (messages.RuleState is FlowRules state)
+        {
+            state.IsSessionEnded = true;
+        }
+
         return ActionResult.Done;
     }
 }
