@@ -6,7 +6,7 @@ cd -- "$(dirname -- "$0")" || exit 1
 
 # program:package, for everything a test starts. Without one of them its tests say so and are skipped.
 needs='curl:curl wget:wget openssl:openssl python3:python3 nginx:nginx-light chromium:chromium certutil:libnss3-tools socat:socat node:nodejs sshd:openssh-server ssh:openssh-client tinyproxy:tinyproxy-bin nghttp:nghttp2
-mitmdump:mitmproxy pgrep:procps afl-fuzz:afl++ flock:util-linux unshare:util-linux script:bsdutils ip:iproute2'
+mitmdump:mitmproxy pgrep:procps afl-fuzz:afl++ flock:util-linux unshare:util-linux script:bsdutils ip:iproute2 brotli:brotli zstd:zstd'
 missing=
 for need in $needs; do
   command -v "${need%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${need%%:*}" ] || missing="$missing ${need#*:}"
