@@ -52,9 +52,9 @@ internal sealed class TlsServer : IAsyncDisposable
                 await AnswerAsync(client);
             }
         }
-        catch (OperationCanceledException)
+        catch (Exception error) when (_stop.IsCancellationRequested && error is (OperationCanceledException or InvalidOperationException))
         {
-            // stopped
+            // stopped; while it answered, the listener says so in words of its own
         }
     }
 
