@@ -125,13 +125,20 @@ public sealed class Http1HeadReaderTests
             written = ReadAndWrite(octets, fields, destination);
         }
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++)
+        // The runtime may allocate once in between, while it compiles anew what is hot; what a head costs would be there every time.
+        var allocated = long.MaxValue;
+        for (var attempt = 0; attempt < 5 && allocated > 0; attempt++)
         {
-            written += ReadAndWrite(octets, fields, destination);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 1000; i++)
+            {
+                written += ReadAndWrite(octets, fields, destination);
+            }
+
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, allocated);
         Assert.True(written > 0 && fields.Count == 12);
     }
 

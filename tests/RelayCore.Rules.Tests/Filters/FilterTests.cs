@@ -298,13 +298,20 @@ public sealed class FilterTests
                 Assert.Equal(Truth.False, condition.Evaluate(flow.Context));
             }
 
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var i = 0; i < 100; i++)
+            // More than once, since the runtime may allocate in between, while it compiles anew what is hot.
+            var allocated = long.MaxValue;
+            for (var attempt = 0; attempt < 5 && allocated > 0; attempt++)
             {
-                condition.Evaluate(flow.Context);
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                for (var i = 0; i < 100; i++)
+                {
+                    condition.Evaluate(flow.Context);
+                }
+
+                allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             }
 
-            Assert.True(GC.GetAllocatedBytesForCurrentThread() - before == 0, $"{type} {config} allocates {(GC.GetAllocatedBytesForCurrentThread() - before) / 100} octets");
+            Assert.True(allocated == 0, $"{type} {config} allocates {allocated} octets in 100 evaluations");
         }
     }
 
