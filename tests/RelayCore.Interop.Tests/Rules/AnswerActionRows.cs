@@ -67,7 +67,12 @@ internal static class AnswerActionRows
         {
             Origin = "- GET /orders?page=2&sort=date\n+ GET /x?y=1",
         },
-        new("StickyAuth", "learned from the request before", """{"stage":"RequestHeaders","filter":{"type":"All"},"actions":[{"type":"StickyAuth"}]}""") { },
+        new("StickyAuth", "learned from the request before", """{"stage":"RequestHeaders","filter":{"type":"All"},"actions":[{"type":"StickyAuth"}]}""")
+        {
+            Before = 1,
+            FieldsBefore = ["Authorization: Basic YTpi"],
+            Origin = "+ Authorization: Basic YTpi",
+        },
         new("StickyCookie", "learned from the response before",
             """[{"id":"a","stage":"ResponseHeaders","filter":{"type":"All"},"actions":[{"type":"StickyCookie"}]},{"id":"b","stage":"RequestHeaders","filter":{"type":"All"},"actions":[{"type":"StickyCookie"}]}]""")
         {

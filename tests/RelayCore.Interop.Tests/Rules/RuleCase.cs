@@ -39,6 +39,9 @@ internal sealed record RuleCase(string Type, string Title, string Rules)
     /// <summary>How often the exchange is sent before the one that is looked at.</summary>
     public int Before { get; init; }
 
+    /// <summary>Field lines those have instead.</summary>
+    public IReadOnlyList<string>? FieldsBefore { get; init; }
+
     /// <summary>Whether it makes sense for one version only.</summary>
     public bool IsHttp1Only { get; init; }
 

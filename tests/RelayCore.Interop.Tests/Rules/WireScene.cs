@@ -68,7 +68,7 @@ internal sealed class WireScene : IAsyncDisposable
         _proxy.UseRules(wire.Rules, Directory.Path);
         for (var i = 0; i < wire.Before; i++)
         {
-            await ExchangeAsync(wire, variant);
+            await ExchangeAsync(wire with { RequestFields = wire.FieldsBefore ?? wire.RequestFields }, variant);
         }
 
         var (with, flow) = await ExchangeAsync(wire, variant);
